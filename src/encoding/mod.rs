@@ -1,0 +1,4 @@
+//! Codecs, and the one cursor through which all bytes from disk and network are read. Pure functions over slices: no file,
+//! no clock, no lock.
+
+pub mod cursor;

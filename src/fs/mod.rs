@@ -1,0 +1,81 @@
+//! The seam to the file system. The engine touches files only through [`Disk`]; behind it is the operating system
+//! ([`os`]) or a simulated disk that can lose power at any operation ([`sim`]).
+//!
+//! What callers may rely on, and what the simulated disk takes away from those who rely on more:
+//! 1. Bytes appended are durable after `Append::sync` returned Ok. Before that any part of them may survive.
+//! 2. A created, renamed or removed name is durable after `sync_dir` of its directory. Before that it may or
+//!    may not have happened, in any order against others.
+//! 3. After a failed sync nothing is known of the bytes since the last good one; syncing again proves nothing.
+//! 4. Dropping a file syncs nothing.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+
+/// A file system, real or simulated. Paths are absolute or relative to the process, as given.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Creates a file for appending. Fails with `AlreadyExists` if the name is taken.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Append>>;
+
+    /// Opens an immutable file for reading: its length is taken now.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>>;
+
+    /// Cuts an existing file to `len_bytes` and makes that durable before it returns.
+    fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()>;
+
+    /// The names in a directory, sorted.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Creates a directory and what is missing above it. Not durable before `sync_dir` of the parents.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Renames a file within one file system, replacing the target.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the exclusive lock of a file (created if missing), held until dropped.
+    /// `WouldBlock`: another process has it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
+
+    /// Bytes an unprivileged writer may still use on the file system of `path`.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+}
+
+/// A file being written, only at its end.
+pub trait Append: Send + fmt::Debug {
+    /// Writes all of `bytes` at the end. After an error an unknown part of them is there.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything appended, and the length, durable (`fdatasync`).
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Bytes appended so far.
+    fn len(&self) -> u64;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An immutable file.
+pub trait Blob: Send + Sync + fmt::Debug {
+    fn len(&self) -> u64;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `len` bytes from `offset`, shared with the file's map where there is one. `UnexpectedEof` beyond the end;
+    /// an error if the storage below could not give the bytes.
+    fn bytes(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+}
+
+/// A held lock.
+pub trait Lock: Send + Sync + fmt::Debug {}

@@ -1,0 +1,47 @@
+//! The functions of PromQL: their signatures here, their arithmetic in the files beside.
+
+use super::ast::ValueType;
+
+/// What the checker knows of a function.
+#[derive(Debug, PartialEq)]
+pub struct Signature {
+    pub name: &'static str,
+    /// Types of the arguments, optional and repeated ones included once.
+    pub args: &'static [ValueType],
+    pub variadic: Variadic,
+    pub returns: ValueType,
+    /// Behind the feature flag `promql-experimental-functions`.
+    pub experimental: bool,
+}
+
+/// How many arguments beyond the fixed ones a call may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variadic {
+    /// Exactly `args.len()`.
+    No,
+    /// The last `n` of `args` may be left out.
+    Optional(usize),
+    /// The last of `args` may be left out or repeated, up to the given number of arguments in all.
+    Repeated { max: Option<usize> },
+}
+
+/// One evaluation of a range function: the samples of one series in the left-open window
+/// `(range_start, range_end]`, stale markers already removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    pub timestamps: &'a [i64],
+    pub values: &'a [f64],
+    /// The excluded left edge, ms; `range_end` minus the range.
+    pub range_start: i64,
+    /// The included right edge, ms: evaluation time with `@` and `offset` applied.
+    pub range_end: i64,
+    /// The time of the step, ms, before `@` and `offset`.
+    pub eval_time: i64,
+}
+
+/// A function of a window and the values of its scalar arguments, in the order of the call without the
+/// matrix. `None`: no result at this step.
+pub type RangeFunction = fn(&Window<'_>, &[f64]) -> Option<f64>;
+
+/// A function of each value on its own and the values of its scalar arguments.
+pub type MathFunction = fn(f64, &[f64]) -> f64;

@@ -1,0 +1,7 @@
+//! The query language: text to tree (`lexer`, `parser`, `ast`, `printer`), tree to answer (the rest). Reads data only
+//! through [`crate::read::Source`]; knows neither `db` nor HTTP.
+
+pub mod ast;
+pub mod functions;
+pub mod parser;
+pub mod value;

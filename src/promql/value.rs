@@ -1,0 +1,104 @@
+//! What a query gives back, and why it may give nothing back. Shapes only; `api` turns them into JSON.
+
+use std::fmt;
+
+use super::parser::ParseError;
+use crate::model::{Labels, Timestamp};
+use crate::read::{Columns, ReadError};
+
+/// The result of an evaluation.
+#[derive(Debug, Clone)]
+pub enum Value {
+    Scalar {
+        timestamp: Timestamp,
+        value: f64,
+    },
+    String {
+        timestamp: Timestamp,
+        value: String,
+    },
+    /// Of an instant query; in the order the query asked for.
+    Vector(Vec<VectorElement>),
+    /// Of a range query, or of an instant query for a range vector: sorted by labels, no empty series.
+    Matrix(Vec<MatrixSeries>),
+}
+
+#[derive(Debug, Clone)]
+pub struct VectorElement {
+    pub labels: Labels,
+    pub timestamp: Timestamp,
+    pub value: f64,
+}
+
+#[derive(Debug, Clone)]
+pub struct MatrixSeries {
+    pub labels: Labels,
+    pub points: Columns,
+}
+
+/// A value and what the user should know about it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub value: Value,
+    /// Complete sentences with their position, as Prometheus words them; unique, in no particular order.
+    pub warnings: Vec<String>,
+    pub infos: Vec<String>,
+    pub stats: QueryStats,
+}
+
+/// What an evaluation cost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueryStats {
+    /// Samples in all windows of all steps: what Prometheus calls total queryable samples.
+    pub samples_queryable: u64,
+    /// Samples decoded, each once.
+    pub samples_read: u64,
+    /// The most samples held at once.
+    pub samples_peak: u64,
+}
+
+/// A query that could not be answered, told apart by what the client should do.
+#[derive(Debug)]
+pub enum QueryError {
+    /// The text is not PromQL: correct it.
+    Parse(ParseError),
+    /// PromQL that this version cannot evaluate.
+    Unsupported(String),
+    /// The data or the parameters do not allow an answer.
+    Execution(String),
+    /// Over a limit; the text names it.
+    TooManySamples,
+    Timeout,
+    Canceled,
+    Storage(ReadError),
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueryError::Parse(error) => fmt::Display::fmt(error, f),
+            QueryError::Unsupported(what) => write!(f, "not supported yet: {what}"),
+            QueryError::Execution(message) => f.write_str(message),
+            QueryError::TooManySamples => f.write_str(
+                "query processing would load too many samples into memory in query execution",
+            ),
+            QueryError::Timeout => f.write_str("query timed out in expression evaluation"),
+            QueryError::Canceled => f.write_str("query was canceled in expression evaluation"),
+            QueryError::Storage(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for QueryError {}
+
+impl From<ParseError> for QueryError {
+    fn from(error: ParseError) -> QueryError {
+        QueryError::Parse(error)
+    }
+}
+
+impl From<ReadError> for QueryError {
+    fn from(error: ReadError) -> QueryError {
+        QueryError::Storage(error)
+    }
+}

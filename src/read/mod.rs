@@ -1,0 +1,109 @@
+//! The one read interface: what a query sees of the data, wherever it lies. The head, and later blocks, implement
+//! [`Source`]; `promql` and `api` know nothing else of storage.
+
+pub mod memory;
+
+use std::fmt;
+
+use crate::error::Corrupt;
+use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+
+/// Something that holds series.
+pub trait Source: Send + Sync {
+    /// The series all of whose labels satisfy all matchers and that may have samples in the range.
+    /// Reads no samples.
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Box<dyn SeriesSet>, ReadError>;
+
+    /// Sorted names of the labels of the series that `select` would give.
+    fn label_names(&self, matchers: &[Matcher], range: TimeRange)
+    -> Result<Vec<String>, ReadError>;
+
+    /// Sorted values of one label over the series that `select` would give.
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError>;
+}
+
+/// A selection: labels at once, samples on demand, from several threads, in any order.
+pub trait SeriesSet: Send + Sync {
+    /// The label sets, sorted and unique.
+    fn labels(&self) -> &[Labels];
+
+    /// Replaces the contents of `out` with the samples of series `index` within the range, in order of time.
+    /// Staleness markers are samples like others here.
+    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError>;
+
+    /// What a user must know about the completeness of this selection: one sentence each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Samples of one series as columns of the same length, timestamps strictly increasing.
+#[derive(Debug, Clone, Default)]
+pub struct Columns {
+    pub timestamps: Vec<Timestamp>,
+    pub floats: Vec<f64>,
+}
+
+impl Columns {
+    pub fn clear(&mut self) {
+        self.timestamps.clear();
+        self.floats.clear();
+    }
+
+    pub fn push(&mut self, timestamp: Timestamp, value: f64) {
+        self.timestamps.push(timestamp);
+        self.floats.push(value);
+    }
+
+    pub fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+}
+
+/// Reading failed.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Bytes on disk or in memory are not what they must be.
+    Corrupt(Corrupt),
+    /// The operating system refused.
+    Io(std::io::Error),
+    /// The database is closed or not open yet.
+    Closed,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Corrupt(corrupt) => fmt::Display::fmt(corrupt, f),
+            ReadError::Io(error) => write!(f, "cannot read: {error}"),
+            ReadError::Closed => f.write_str("the database is closed"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<Corrupt> for ReadError {
+    fn from(corrupt: Corrupt) -> ReadError {
+        ReadError::Corrupt(corrupt)
+    }
+}
+
+impl From<std::io::Error> for ReadError {
+    fn from(error: std::io::Error) -> ReadError {
+        ReadError::Io(error)
+    }
+}
