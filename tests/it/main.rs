@@ -1,1 +1,5 @@
+//! The one integration binary. Contents:
+//!
+//! * `tidy`: rules of the code itself
 
+mod tidy;
