@@ -1,1 +1,7 @@
 //! head
+
+pub mod apply;
+pub mod chunks;
+pub mod encoded;
+pub mod series;
+pub mod work;
