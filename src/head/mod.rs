@@ -1,1 +1,5 @@
 //! head
+
+mod alias;
+mod refs;
+pub mod registry;
