@@ -39,7 +39,10 @@ impl fmt::Display for OpenError {
                 "data directory {path:?} holds {found:?}, which is not silverback's; give an empty or new directory with --storage.tsdb.path"
             ),
             OpenError::Io { path, doing, source } => {
-                write!(f, "cannot {doing} {path:?}: {source}; check the path, its owner and the free space")
+                write!(
+                    f,
+                    "cannot {doing} {path:?}: {source}; check the path, its owner and the free space"
+                )
             }
             OpenError::Wal(error) => write!(f, "cannot read the write-ahead log: {error}"),
         }
@@ -49,10 +52,7 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 /// Adds what was being done to an I/O error.
-pub fn doing(
-    doing: &'static str,
-    path: &Path,
-) -> impl FnOnce(io::Error) -> OpenError + use<> {
+pub fn doing(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
     let path = path.to_path_buf();
     move |source| OpenError::Io { path, doing, source }
 }

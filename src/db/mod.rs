@@ -10,8 +10,6 @@ pub mod options;
 pub mod recover;
 pub mod stats;
 mod submit;
-#[cfg(test)]
-mod tests;
 mod threads;
 
 use std::io;

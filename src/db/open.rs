@@ -12,7 +12,7 @@ use crate::fs::Disk;
 use crate::head::Head;
 use crate::head::source::HeadSource;
 use crate::sync::{Arc, AtomicBool, Mutex};
-use crate::wal::{CommitQueue, Committer, ReplayReport, WalError, WalOptions, replay, survey};
+use crate::wal::{CommitQueue, Committer, ReplayReport, WalError, WalOptions, inspect, replay};
 
 pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let lock = claim(&*options.disk, &options.path)?;
@@ -44,13 +44,10 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     }))
 }
 
-pub(super) fn open_read_only(
-    disk: &dyn Disk,
-    path: &Path,
-) -> Result<(View, Recovery), OpenError> {
+pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
     check_names(disk, path)?;
     let head = Arc::new(Head::new(SERIES_MAX_DEFAULT));
-    let (recovery, _) = recover(&head, |apply| survey(disk, path, apply))?;
+    let (recovery, _) = recover(&head, |apply| inspect(disk, path, apply))?;
     Ok((HeadSource::new(head), recovery))
 }
 

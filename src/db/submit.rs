@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Core;
+use crate::head::Head;
 use crate::head::registry::{NO_SLOT, Resolution};
 use crate::head::work::{ApplyOutcome, Work, WorkBuilder};
-use crate::head::Head;
 use crate::model::batch::Offender;
 use crate::model::{Batch, Item, Outcome, Reason, Sample, SeriesRef, Timestamp};
 use crate::sync::{Arc, Mutex, Ordering};

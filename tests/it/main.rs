@@ -1,5 +1,8 @@
 //! The one integration binary. Contents:
 //!
+//! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
+//! * `database`: outcomes, visibility, refusals, restarts, directories
+//! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -8,4 +11,7 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod crash_images;
+mod database;
+mod fixture;
 mod tidy;
