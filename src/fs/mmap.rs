@@ -229,3 +229,93 @@ fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) 
         handler(signal, info, context);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files are cut behind the map's back")]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    const CHILD: &str = "SILVERBACK_TEST_SIGBUS_CHILD";
+
+    fn file(dir: &Path, pages: usize) -> File {
+        let path = dir.join("file");
+        fs::write(&path, vec![7; pages * page_bytes()]).unwrap();
+        File::options().read(true).write(true).open(path).unwrap()
+    }
+
+    fn page_bytes() -> usize {
+        install_handler().unwrap();
+        PAGE_BYTES.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_map_of_a_file_cut_short_gives_zeros_and_is_poisoned() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 5);
+        let (bytes, guard) = map(&file, 5 * page_bytes() as u64).unwrap().unwrap();
+        let (_other, other_guard) = map(&file, 8).unwrap().unwrap();
+        assert_eq!(bytes[4 * page_bytes()], 7);
+        file.set_len(page_bytes() as u64).unwrap();
+        assert_eq!(bytes[0], 7);
+        assert!(!guard.poisoned());
+        assert_eq!(bytes[5 * page_bytes() - 1], 0);
+        assert!(guard.poisoned());
+        assert!(bytes[page_bytes()..].iter().all(|byte| *byte == 0));
+        assert_eq!(bytes[0], 7);
+        assert!(!other_guard.poisoned());
+    }
+
+    #[test]
+    fn many_threads_may_meet_the_same_failing_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 64);
+        let (bytes, guard) = map(&file, 64 * page_bytes() as u64).unwrap().unwrap();
+        file.set_len(0).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(bytes.iter().all(|byte| *byte == 0) && guard.poisoned()));
+            }
+        });
+    }
+
+    #[test]
+    fn slots_are_free_again_when_the_last_bytes_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        for _ in 0..MAPS_MAX + 10 {
+            let (bytes, guard) = map(&file, 8).unwrap().unwrap();
+            let part = bytes.slice(2..4);
+            drop(bytes);
+            assert!(!guard.poisoned());
+            assert_eq!(&part[..], [7, 7]);
+        }
+        file.set_len(0).unwrap();
+        assert!(map(&file, 0).unwrap().is_none(), "an empty file is read, not mapped");
+    }
+
+    #[test]
+    fn a_sigbus_elsewhere_ends_the_process() {
+        if std::env::var_os(CHILD).is_some() {
+            let dir = tempfile::tempdir().unwrap();
+            let file = file(dir.path(), 1);
+            let (_registered, _) = map(&file, 8).unwrap().unwrap();
+            // SAFETY: the process is to end by reading it.
+            let unregistered = unsafe { Mmap::map(&file) }.unwrap();
+            file.set_len(0).unwrap();
+            fs::remove_dir_all(dir.path()).unwrap();
+            assert_eq!(unregistered[0], 0, "read a page that is not there");
+            return;
+        }
+        let name = "fs::mmap::tests::a_sigbus_elsewhere_ends_the_process";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+    }
+}

@@ -7,10 +7,14 @@
 //!
 //! It is deterministic: the same calls give the same images in the same order. It knows nothing of what is stored.
 
+#[cfg(test)]
+mod canaries;
 mod faults;
 mod image;
 mod log;
 mod model;
+#[cfg(test)]
+mod tests;
 mod variant;
 
 pub use faults::{Fault, Kind};
