@@ -126,9 +126,9 @@ pub(super) fn map(file: &File, len: u64) -> io::Result<Option<(Bytes, Guard)>> {
     }
     install_handler()?;
     let Some(slot) = Slot::claim() else { return Ok(None) };
-    // SAFETY: the map is read-only and private to this process' view of an immutable file. Should another program cut or
-    // write the file all the same, the bytes may change under a reader: everything read from files is checked by
-    // bounds and checksums and never trusted to be valid text or a valid pointer, and SIGBUS is handled below.
+    // SAFETY: the engine never writes or cuts a file that it has mapped. Should another program do so, bytes may change
+    // under a reader: everything read from files is checked by bounds and checksums and never trusted to be valid text
+    // or a valid address, and a page that is gone is handled below.
     let mapped = unsafe { MmapOptions::new().len(len).map(file) };
     let map = mapped.inspect_err(|_| slot.release())?;
     slot.fill(&map);
@@ -237,9 +237,12 @@ mod tests {
     use std::fs;
     use std::os::unix::process::ExitStatusExt;
     use std::path::Path;
-    use std::process::Command;
+    use std::process::{Command, Output};
 
-    const CHILD: &str = "SILVERBACK_TEST_SIGBUS_CHILD";
+    use crate::fs::Disk;
+    use crate::fs::os::OsDisk;
+
+    const CHILD: &str = "SILVERBACK_TEST_CHILD";
 
     fn file(dir: &Path, pages: usize) -> File {
         let path = dir.join("file");
@@ -298,24 +301,46 @@ mod tests {
     }
 
     #[test]
-    fn a_sigbus_elsewhere_ends_the_process() {
-        if std::env::var_os(CHILD).is_some() {
-            let dir = tempfile::tempdir().unwrap();
-            let file = file(dir.path(), 1);
-            let (_registered, _) = map(&file, 8).unwrap().unwrap();
-            // SAFETY: the process is to end by reading it.
-            let unregistered = unsafe { Mmap::map(&file) }.unwrap();
-            file.set_len(0).unwrap();
-            fs::remove_dir_all(dir.path()).unwrap();
-            assert_eq!(unregistered[0], 0, "read a page that is not there");
+    fn a_full_table_leaves_the_file_to_be_read() {
+        if !in_child() {
+            let name = "fs::mmap::tests::a_full_table_leaves_the_file_to_be_read";
+            let child = run_child(name);
+            assert!(child.status.success(), "{child:?}");
             return;
         }
-        let name = "fs::mmap::tests::a_sigbus_elsewhere_ends_the_process";
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name])
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        let maps: Vec<_> = std::iter::from_fn(|| map(&file, 8).unwrap()).collect();
+        assert_eq!(maps.len(), MAPS_MAX);
+        let blob = OsDisk.open(&dir.path().join("file")).unwrap();
+        assert_eq!(blob.bytes(0, 8).unwrap(), [7; 8][..]);
+        blob.check().unwrap();
+    }
+
+    #[test]
+    fn a_sigbus_elsewhere_ends_the_process() {
+        if !in_child() {
+            let child = run_child("fs::mmap::tests::a_sigbus_elsewhere_ends_the_process");
+            assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        let (_registered, _) = map(&file, 8).unwrap().unwrap();
+        // SAFETY: the process is to end by reading it.
+        let unregistered = unsafe { Mmap::map(&file) }.unwrap();
+        file.set_len(0).unwrap();
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert_eq!(unregistered[0], 0, "read a page that is not there");
+    }
+
+    fn in_child() -> bool {
+        std::env::var_os(CHILD).is_some()
+    }
+
+    /// Runs one test in a process of its own.
+    fn run_child(test: &str) -> Output {
+        let this = std::env::current_exe().unwrap();
+        Command::new(this).args(["--exact", test]).env(CHILD, "1").output().unwrap()
     }
 }

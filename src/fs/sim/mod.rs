@@ -342,8 +342,8 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin(Kind::Remove)?;
         let path = normal(path);
-        let inode = state.inode(&path)?;
-        state.change_name(NameChange::Remove { path, inode });
+        state.inode(&path)?;
+        state.change_name(NameChange::Remove { path });
         Ok(())
     }
 

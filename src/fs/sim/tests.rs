@@ -121,6 +121,29 @@ fn changes_of_names_survive_in_any_subset() {
 }
 
 #[test]
+fn a_removal_may_survive_without_the_rename_before_it() {
+    let (disk, mut file) = with_file();
+    file.append(b"old").unwrap();
+    drop(disk.create(path(OTHER)).unwrap());
+    disk.settle();
+    disk.rename(path(OTHER), path(FILE)).unwrap();
+    disk.remove(path(FILE)).unwrap();
+    let mut seen = BTreeSet::new();
+    disk.images_at(disk.crash_points() - 1, &Limits::default(), &mut |image| {
+        let content = image.disk.read_all(path(FILE)).ok();
+        seen.insert((image.disk.list(path("")).unwrap().join(" "), content));
+    });
+    let state = |names: &str, content: Option<&[u8]>| (names.into(), content.map(<[u8]>::to_vec));
+    let expected = [
+        state("file other", Some(b"old")),
+        state("file", Some(b"")),
+        state("other", None),
+        state("", None),
+    ];
+    assert_eq!(seen, expected.into());
+}
+
+#[test]
 fn a_directory_is_lost_with_all_below_until_the_one_above_is_synced() {
     let disk = SimDisk::new();
     let deep = path("/a/b");
