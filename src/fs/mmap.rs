@@ -126,9 +126,9 @@ pub(super) fn map(file: &File, len: u64) -> io::Result<Option<(Bytes, Guard)>> {
     }
     install_handler()?;
     let Some(slot) = Slot::claim() else { return Ok(None) };
-    // SAFETY: the map is read-only and private to this process' view of an immutable file. Should another program cut or
-    // write the file all the same, the bytes may change under a reader: everything read from files is checked by
-    // bounds and checksums and never trusted to be valid text or a valid pointer, and SIGBUS is handled below.
+    // SAFETY: the engine never writes or cuts a file that it has mapped. Should another program do so, bytes may change
+    // under a reader: everything read from files is checked by bounds and checksums and never trusted to be valid text
+    // or a valid address, and a page that is gone is handled below.
     let mapped = unsafe { MmapOptions::new().len(len).map(file) };
     let map = mapped.inspect_err(|_| slot.release())?;
     slot.fill(&map);
@@ -227,5 +227,120 @@ fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) 
         // SAFETY: an action with SA_SIGINFO holds a handler of this signature; the arguments are those of the kernel.
         let handler = unsafe { std::mem::transmute::<*const (), Handler>(handler) };
         handler(signal, info, context);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "files are cut behind the map's back")]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use crate::fs::Disk;
+    use crate::fs::os::OsDisk;
+
+    const CHILD: &str = "SILVERBACK_TEST_CHILD";
+
+    fn file(dir: &Path, pages: usize) -> File {
+        let path = dir.join("file");
+        fs::write(&path, vec![7; pages * page_bytes()]).unwrap();
+        File::options().read(true).write(true).open(path).unwrap()
+    }
+
+    fn page_bytes() -> usize {
+        install_handler().unwrap();
+        PAGE_BYTES.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_map_of_a_file_cut_short_gives_zeros_and_is_poisoned() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 5);
+        let (bytes, guard) = map(&file, 5 * page_bytes() as u64).unwrap().unwrap();
+        let (_other, other_guard) = map(&file, 8).unwrap().unwrap();
+        assert_eq!(bytes[4 * page_bytes()], 7);
+        file.set_len(page_bytes() as u64).unwrap();
+        assert_eq!(bytes[0], 7);
+        assert!(!guard.poisoned());
+        assert_eq!(bytes[5 * page_bytes() - 1], 0);
+        assert!(guard.poisoned());
+        assert!(bytes[page_bytes()..].iter().all(|byte| *byte == 0));
+        assert_eq!(bytes[0], 7);
+        assert!(!other_guard.poisoned());
+    }
+
+    #[test]
+    fn many_threads_may_meet_the_same_failing_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 64);
+        let (bytes, guard) = map(&file, 64 * page_bytes() as u64).unwrap().unwrap();
+        file.set_len(0).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(bytes.iter().all(|byte| *byte == 0) && guard.poisoned()));
+            }
+        });
+    }
+
+    #[test]
+    fn slots_are_free_again_when_the_last_bytes_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        for _ in 0..MAPS_MAX + 10 {
+            let (bytes, guard) = map(&file, 8).unwrap().unwrap();
+            let part = bytes.slice(2..4);
+            drop(bytes);
+            assert!(!guard.poisoned());
+            assert_eq!(&part[..], [7, 7]);
+        }
+        file.set_len(0).unwrap();
+        assert!(map(&file, 0).unwrap().is_none(), "an empty file is read, not mapped");
+    }
+
+    #[test]
+    fn a_full_table_leaves_the_file_to_be_read() {
+        if !in_child() {
+            let name = "fs::mmap::tests::a_full_table_leaves_the_file_to_be_read";
+            let child = run_child(name);
+            assert!(child.status.success(), "{child:?}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        let maps: Vec<_> = std::iter::from_fn(|| map(&file, 8).unwrap()).collect();
+        assert_eq!(maps.len(), MAPS_MAX);
+        let blob = OsDisk.open(&dir.path().join("file")).unwrap();
+        assert_eq!(blob.bytes(0, 8).unwrap(), [7; 8][..]);
+        blob.check().unwrap();
+    }
+
+    #[test]
+    fn a_sigbus_elsewhere_ends_the_process() {
+        if !in_child() {
+            let child = run_child("fs::mmap::tests::a_sigbus_elsewhere_ends_the_process");
+            assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), 1);
+        let (_registered, _) = map(&file, 8).unwrap().unwrap();
+        // SAFETY: the process is to end by reading it.
+        let unregistered = unsafe { Mmap::map(&file) }.unwrap();
+        file.set_len(0).unwrap();
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert_eq!(unregistered[0], 0, "read a page that is not there");
+    }
+
+    fn in_child() -> bool {
+        std::env::var_os(CHILD).is_some()
+    }
+
+    /// Runs one test in a process of its own.
+    fn run_child(test: &str) -> Output {
+        let this = std::env::current_exe().unwrap();
+        Command::new(this).args(["--exact", test]).env(CHILD, "1").output().unwrap()
     }
 }

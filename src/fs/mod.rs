@@ -31,6 +31,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>>;
 
     /// Cuts an existing file to `len_bytes` and makes that durable before it returns. `InvalidInput` if it is shorter.
+    /// With the present length it makes durable what an earlier process wrote.
     fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()>;
 
     /// The names in a directory, sorted.

@@ -51,7 +51,7 @@ impl Disk for OsDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = fs::read_dir(dir)?
+        let mut names = fs::read_dir(or_working_dir(dir))?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect::<io::Result<Vec<String>>>()?;
         names.sort_unstable();
@@ -71,8 +71,7 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        File::open(dir)?.sync_all()
+        File::open(or_working_dir(dir))?.sync_all()
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
@@ -94,9 +93,14 @@ impl Disk for OsDisk {
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(path)?;
+        let stat = rustix::fs::statvfs(or_working_dir(path))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// The parent of a bare name is the empty path, which the system does not take for the working directory.
+fn or_working_dir(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 /// The error for a lock that is taken, with the holder's process id where its file tells it.
@@ -184,3 +188,55 @@ struct OsLock {
 }
 
 impl Lock for OsLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_cut_from_outside_is_an_error_not_a_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        OsDisk.create(&path).unwrap().append(&[7; 100_000]).unwrap();
+        let blob = OsDisk.open(&path).unwrap();
+        let bytes = blob.bytes(0, 100_000).unwrap();
+        OsDisk.truncate(&path, 10).unwrap();
+        blob.check().unwrap();
+        assert_eq!(bytes[99_999], 0);
+        let error = blob.check().unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(blob.bytes(0, 1).unwrap_err().to_string(), error);
+        assert_eq!(OsDisk.open(&path).unwrap().bytes(0, 10).unwrap(), [7; 10][..]);
+    }
+
+    #[test]
+    fn files_and_directories_are_the_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sub/file");
+        OsDisk.create_dir(path.parent().unwrap()).unwrap();
+        drop(OsDisk.create(&path).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+
+    #[test]
+    fn a_taken_lock_names_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LOCK");
+        fs::write(&path, "a longer text than a process id, left by someone").unwrap();
+        let _held = OsDisk.lock(&path).unwrap();
+        let error = OsDisk.lock(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("process {};", process::id())), "{error}");
+    }
+
+    #[test]
+    fn a_file_read_into_memory_is_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "hello").unwrap();
+        assert_eq!(read_whole(&mut File::open(&path).unwrap(), 4).unwrap(), "hell");
+        let error = read_whole(&mut File::open(&path).unwrap(), 6).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -157,6 +157,15 @@ fn names_are_listed_in_order() {
 }
 
 #[test]
+fn the_empty_path_is_the_working_directory() {
+    for disk in [&OsDisk as &dyn Disk, &SimDisk::new()] {
+        disk.list(Path::new("")).unwrap();
+        disk.sync_dir(Path::new("")).unwrap();
+        disk.free_bytes(Path::new("")).unwrap();
+    }
+}
+
+#[test]
 fn a_removed_name_is_gone() {
     on_both(|disk, dir| {
         let path = dir.join("file");

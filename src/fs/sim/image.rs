@@ -6,14 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::SimDisk;
 use super::log::{Inode, Log, Tree};
-use super::model::Model;
-use super::variant::variants;
+use super::model::{Model, Write};
+use super::variant::{Variant, variants};
 use crate::sync::Arc;
+
+/// Stands in the hash of an image where a file has that of its content.
+const DIR_HASH: u64 = 0;
 
 /// How many images to make.
 #[derive(Debug, Clone)]
@@ -79,11 +83,11 @@ fn images_of(
 ) {
     let files = files(model);
     let names = model.pending.iter().map(|_| 2);
-    let radices: Vec<usize> = names.chain(files.values().map(Vec::len)).collect();
+    let radices: Vec<usize> = names.chain(files.iter().map(|file| file.variants.len())).collect();
     choices(&radices, limits, point as u64, &mut |choice| {
-        let (names, contents) = choice.split_at(model.pending.len());
-        let tree = tree(model, names, &files, contents);
-        let hash = hash(&tree, &files, contents);
+        let (survive, chosen) = choice.split_at(model.pending.len());
+        let mut tree = names_left(model, survive);
+        let hash = add_contents(&mut tree, &files, chosen);
         if is_new(hash) {
             let disk = SimDisk::holding(tree);
             visit(&Image { disk, point, notes: &model.notes, hash });
@@ -91,76 +95,77 @@ fn images_of(
     });
 }
 
-/// A content a file may have, and its hash.
+/// A file that has a name or may have one.
+struct File<'a> {
+    inode: Inode,
+    durable: Content,
+    writes: &'a [Write],
+    variants: Vec<Variant>,
+}
+
+/// What a file holds, and its hash.
 type Content = (Arc<Vec<u8>>, u64);
 
-/// Of every file that has or may have a name, the contents it may have, each once.
-fn files(model: &Model) -> BTreeMap<Inode, Vec<Content>> {
-    let changed = model.pending.iter().filter_map(|(change, _)| change.inode());
-    let inodes: BTreeSet<Inode> = model.durable.names.values().copied().chain(changed).collect();
-    inodes.into_iter().map(|inode| (inode, contents(model, inode))).collect()
-}
-
-fn contents(model: &Model, inode: Inode) -> Vec<Content> {
-    let durable = model.durable.contents.get(&inode).cloned().unwrap_or_default();
-    let writes = model.writes.get(&inode).map_or(&[][..], Vec::as_slice);
-    if writes.is_empty() {
-        let hash = xxh3_64(&durable);
-        return vec![(durable, hash)];
-    }
-    let mut seen = HashSet::new();
-    let all = variants(durable.len(), writes);
-    let contents = all.iter().rev().map(|variant| {
-        let content = variant.content(&durable, writes);
+impl File<'_> {
+    /// Made anew for every image, since all variants of a large file together may not fit memory.
+    fn content(&self, variant: usize) -> Content {
+        if self.writes.is_empty() {
+            return self.durable.clone();
+        }
+        let content = self.variants[variant].content(&self.durable.0, self.writes);
         let hash = xxh3_64(&content);
         (Arc::new(content), hash)
-    });
-    let mut contents: Vec<Content> = contents.filter(|(_, hash)| seen.insert(*hash)).collect();
-    contents.reverse();
-    contents
+    }
 }
 
-fn tree(
-    model: &Model,
-    names: &[usize],
-    files: &BTreeMap<Inode, Vec<Content>>,
-    contents: &[usize],
-) -> Tree {
+fn files(model: &Model) -> Vec<File<'_>> {
+    let changed = model.pending.iter().filter_map(|(change, _)| change.inode());
+    let inodes: BTreeSet<Inode> = model.durable.names.values().copied().chain(changed).collect();
+    let file = |inode| {
+        let durable = model.durable.contents.get(&inode).cloned().unwrap_or_default();
+        let hash = xxh3_64(&durable);
+        let writes = model.writes.get(&inode).map_or(&[][..], Vec::as_slice);
+        let variants = variants(durable.len(), writes);
+        File { inode, durable: (durable, hash), writes, variants }
+    };
+    inodes.into_iter().map(file).collect()
+}
+
+/// The directories and names if of the pending changes those marked 1 survive.
+fn names_left(model: &Model, survive: &[usize]) -> Tree {
     let mut tree = Tree {
         dirs: model.durable.dirs.clone(),
         names: model.durable.names.clone(),
         contents: BTreeMap::new(),
     };
-    for ((change, _), survives) in model.pending.iter().zip(names) {
+    for ((change, _), survives) in model.pending.iter().zip(survive) {
         if *survives == 1 {
             tree.apply(change);
         }
     }
     tree.drop_unreachable();
-    let named: BTreeSet<Inode> = tree.names.values().copied().collect();
-    for ((inode, variants), chosen) in files.iter().zip(contents) {
-        if named.contains(inode) {
-            tree.contents.insert(*inode, variants[*chosen].0.clone());
-        }
-    }
     tree
 }
 
-fn hash(tree: &Tree, files: &BTreeMap<Inode, Vec<Content>>, contents: &[usize]) -> u64 {
-    let chosen: BTreeMap<Inode, u64> = files
-        .iter()
-        .zip(contents)
-        .map(|((inode, variants), chosen)| (*inode, variants[*chosen].1))
-        .collect();
-    let mut hash = Xxh3::new();
-    for dir in &tree.dirs {
-        hash.update(dir.as_os_str().as_bytes());
-        hash.update(&[0]);
+/// Gives every named file its chosen content; returns the hash of the whole.
+fn add_contents(tree: &mut Tree, files: &[File<'_>], chosen: &[usize]) -> u64 {
+    let named: BTreeSet<Inode> = tree.names.values().copied().collect();
+    let mut hashes = BTreeMap::new();
+    for (file, variant) in files.iter().zip(chosen).filter(|(file, _)| named.contains(&file.inode))
+    {
+        let (content, hash) = file.content(*variant);
+        tree.contents.insert(file.inode, content);
+        hashes.insert(file.inode, hash);
     }
-    for (path, inode) in &tree.names {
+    let mut hash = Xxh3::new();
+    let mut add = |path: &Path, content: u64| {
         hash.update(path.as_os_str().as_bytes());
         hash.update(&[0]);
-        hash.update(&chosen.get(inode).copied().unwrap_or_default().to_le_bytes());
+        hash.update(&content.to_le_bytes());
+    };
+    tree.dirs.iter().for_each(|dir| add(dir, DIR_HASH));
+    for (path, inode) in &tree.names {
+        add(path, hashes.get(inode).copied().unwrap_or_default());
     }
     hash.digest()
 }

@@ -33,7 +33,7 @@ impl Tree {
         Arc::make_mut(self.contents.entry(inode).or_default())
     }
 
-    /// A change of names. Each touches only what it names, so that a subset of several can be applied.
+    /// A change of names. Each has its effect whatever the names are before, so that any subset can be applied.
     pub(super) fn apply(&mut self, change: &NameChange) {
         match change {
             NameChange::Create { path, inode } => {
@@ -43,16 +43,12 @@ impl Tree {
                 self.dirs.insert(path.clone());
             }
             NameChange::Rename { from, to, inode } => {
-                self.remove_if(from, *inode);
+                self.names.remove(from);
                 self.names.insert(to.clone(), *inode);
             }
-            NameChange::Remove { path, inode } => self.remove_if(path, *inode),
-        }
-    }
-
-    fn remove_if(&mut self, path: &Path, inode: Inode) {
-        if self.names.get(path) == Some(&inode) {
-            self.names.remove(path);
+            NameChange::Remove { path } => {
+                self.names.remove(path);
+            }
         }
     }
 
@@ -71,7 +67,7 @@ pub(super) enum NameChange {
     Create { path: PathBuf, inode: Inode },
     CreateDir { path: PathBuf },
     Rename { from: PathBuf, to: PathBuf, inode: Inode },
-    Remove { path: PathBuf, inode: Inode },
+    Remove { path: PathBuf },
 }
 
 impl NameChange {
@@ -80,18 +76,16 @@ impl NameChange {
         match self {
             NameChange::Create { path, .. }
             | NameChange::CreateDir { path }
-            | NameChange::Remove { path, .. } => [parent(path)].into(),
+            | NameChange::Remove { path } => [parent(path)].into(),
             NameChange::Rename { from, to, .. } => [parent(from), parent(to)].into(),
         }
     }
 
-    /// The file whose name changes.
+    /// The file that gets a name.
     pub(super) fn inode(&self) -> Option<Inode> {
         match self {
-            NameChange::CreateDir { .. } => None,
-            NameChange::Create { inode, .. }
-            | NameChange::Rename { inode, .. }
-            | NameChange::Remove { inode, .. } => Some(*inode),
+            NameChange::CreateDir { .. } | NameChange::Remove { .. } => None,
+            NameChange::Create { inode, .. } | NameChange::Rename { inode, .. } => Some(*inode),
         }
     }
 }

@@ -7,10 +7,14 @@
 //!
 //! It is deterministic: the same calls give the same images in the same order. It knows nothing of what is stored.
 
+#[cfg(test)]
+mod canaries;
 mod faults;
 mod image;
 mod log;
 mod model;
+#[cfg(test)]
+mod tests;
 mod variant;
 
 pub use faults::{Fault, Kind};
@@ -338,8 +342,8 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.begin(Kind::Remove)?;
         let path = normal(path);
-        let inode = state.inode(&path)?;
-        state.change_name(NameChange::Remove { path, inode });
+        state.inode(&path)?;
+        state.change_name(NameChange::Remove { path });
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! one side of a tear with zeros on the other. Besides, everything may have landed but one write, or no data at all, whose
 //! place reads as zeros. A suspect write before a synced one can only be there or be zeros.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::model::{Standing, Write};
@@ -80,7 +81,6 @@ fn land(content: &mut Vec<u8>, bytes: &[u8], how: Next) {
 pub(super) fn variants(durable_len: usize, writes: &[Write]) -> Vec<Variant> {
     let last_synced = writes.iter().rposition(|write| write.standing == Standing::Synced);
     let least = last_synced.map_or(0, |last| last + 1);
-    let open = |i: &usize| writes[*i].standing != Standing::Synced;
     let mut out = vec![Variant::whole(least)];
     let mut offset = durable_len + writes[..least].iter().map(|w| w.bytes.len()).sum::<usize>();
     for (whole, write) in writes.iter().enumerate().skip(least) {
@@ -93,16 +93,25 @@ pub(super) fn variants(durable_len: usize, writes: &[Write]) -> Vec<Variant> {
         offset += write.bytes.len();
     }
     let all = out.pop();
-    let count = writes.len();
-    let lost_before = (0..least).filter(open).map(|i| (least, i..i + 1));
-    let lost_anywhere = (0..count).filter(open).map(|i| (count, i..i + 1));
-    let lost = lost_before.chain(lost_anywhere).chain([(least, 0..least), (count, 0..count)]);
-    out.extend(
-        lost.filter(|(_, zeroed)| zeroed.clone().any(|i| open(&i)))
-            .map(|(whole, zeroed)| Variant { whole, next: Next::Absent, zeroed }),
-    );
+    out.extend(lost(writes, least));
     out.extend(all);
     out
+}
+
+/// Variants in which writes that are followed by others lost their data: one, or all that can.
+fn lost(writes: &[Write], least: usize) -> Vec<Variant> {
+    let open: Vec<usize> =
+        (0..writes.len()).filter(|i| writes[*i].standing != Standing::Synced).collect();
+    let mut lost = Vec::new();
+    for whole in BTreeSet::from([least, writes.len()]) {
+        let zeroed = |zeroed| Variant { whole, next: Next::Absent, zeroed };
+        let within = || open.iter().copied().filter(|i| *i < whole);
+        lost.extend(within().filter(|i| i + 1 < whole).map(|i| zeroed(i..i + 1)));
+        if within().count() > 1 {
+            lost.push(zeroed(0..whole));
+        }
+    }
+    lost
 }
 
 /// Where a write at `offset` of a file may be torn, as bytes of it before the tear: after the first, in the middle,
