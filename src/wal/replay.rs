@@ -72,42 +72,12 @@ pub struct Damage {
 pub fn replay(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
-    let (mut report, segments) = deliver(disk, &dir, &listing, apply)?;
+    let mut segments = survey(disk, &dir, &listing.segments)?;
+    let mut replay = Replay::new(&segments, apply);
+    replay.deliver(&mut segments)?;
+    let mut report = replay.finish(listing.next_segment);
     report.trimmed_bytes = trim(disk, &dir, segments, &listing.unfinished)?;
     Ok(report)
-}
-
-/// The same without a change to any file: for looking at a log that another process may be writing.
-///
-/// # Errors
-/// As [`replay`].
-pub fn inspect(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
-    let dir = dir.join(WAL_DIR);
-    let listing = list(disk, &dir)?;
-    Ok(deliver(disk, &dir, &listing, apply)?.0)
-}
-
-/// Surveys the segments and gives their records to `apply`.
-fn deliver(
-    disk: &dyn Disk,
-    dir: &Path,
-    listing: &Listing,
-    apply: Apply<'_>,
-) -> Result<(ReplayReport, Vec<Segment>), WalError> {
-    let mut segments = survey(disk, dir, &listing.segments)?;
-    let first_seq = segments.iter().find_map(|segment| segment.first_seq).unwrap_or(1);
-    let proven = segments.iter().map(|segment| segment.proven).max().unwrap_or(0);
-    let mut replay = Replay {
-        proven,
-        expected: first_seq,
-        ended: false,
-        tail_bytes: 0,
-        report: ReplayReport { segments: segments.len(), ..ReplayReport::default() },
-        apply,
-    };
-    replay.deliver(&mut segments)?;
-    let report = replay.finish(&segments, listing.next_segment);
-    Ok((report, segments))
 }
 
 /// What is in the directory of the log. Names that are none of ours are left alone.
@@ -128,7 +98,8 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, WalError> {
     for name in &names {
         if let Some(number) = segment::number(name) {
             listing.segments.push(number);
-        } else if let Some(number) = name.strip_suffix(UNFINISHED_SUFFIX).and_then(segment::number)
+        } else if let Some(number) =
+            name.strip_suffix(UNFINISHED_SUFFIX).and_then(segment::number)
         {
             listing.unfinished.push(number);
         }
@@ -277,7 +248,8 @@ impl<'a> Replay<'a> {
         self.report.last_seq = self.expected - 1;
         let tail_bytes: usize = self.tail.iter().map(Bytes::len).sum();
         self.report.resume = if tail_bytes <= TAIL_MAX_BYTES {
-            let tail = self.tail.iter().map(|payload| payload.to_vec()).collect();
+            // Copies: the files they are in are about to change.
+            let tail = self.tail.iter().map(|payload| Bytes::copy_from_slice(payload)).collect();
             Resume { next_segment, durable_seq: self.proven, tail }
         } else {
             Resume { next_segment, durable_seq: self.report.last_seq, tail: Vec::new() }

@@ -13,6 +13,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::WalError;
 use super::frame::{self, FrameHead, Place, frame_bytes};
 use super::layout::*;
@@ -46,7 +48,7 @@ pub(super) struct Resume {
     pub(super) next_segment: u64,
     pub(super) durable_seq: CommitSeq,
     /// Payloads of the sequences after `durable_seq`, which were read but may not be durable.
-    pub(super) tail: Vec<Vec<u8>>,
+    pub(super) tail: Vec<Bytes>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub(super) struct LogWriter {
     next_segment: u64,
     durable_seq: CommitSeq,
     /// Goes first into the next segment.
-    tail: Vec<Vec<u8>>,
+    tail: Vec<Bytes>,
     segment: Option<OpenSegment>,
     dir_is_durable: bool,
     buffer: Vec<u8>,
@@ -154,10 +156,11 @@ impl LogWriter {
 
     /// Appends the frames of what replay could not prove durable, if any, and of a group.
     fn encode_group(&mut self, mut place: Place, payloads: &[Vec<u8>]) {
-        let group = || self.tail.iter().chain(payloads);
-        self.buffer.reserve(group().map(|payload| frame_bytes(payload.len())).sum());
+        let tail = self.tail.iter().map(|payload| &payload[..]);
+        let group = tail.chain(payloads.iter().map(|payload| &payload[..]));
+        self.buffer.reserve(group.clone().map(|payload| frame_bytes(payload.len())).sum());
         let durable_seq = self.durable_seq;
-        for (seq, payload) in (durable_seq + 1..).zip(group()) {
+        for (seq, payload) in (durable_seq + 1..).zip(group) {
             let head = FrameHead { frame_type: FRAME_TYPE_WRITE, seq, durable_seq };
             frame::encode(&mut self.buffer, head, place, payload);
             place.offset += frame_bytes(payload.len()) as u64;
