@@ -68,9 +68,13 @@ pub fn claim(disk: &dyn Disk, path: &Path) -> Result<Box<dyn Lock>, OpenError> {
     let wal = path.join(WAL_DIR);
     disk.create_dir(&wal).map_err(doing("create", &wal))?;
     disk.sync_dir(path).map_err(doing("sync", path))?;
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        disk.sync_dir(parent).map_err(doing("sync", parent))?;
+    // A relative path of one name lies in the working directory.
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => disk.sync_dir(Path::new(".")),
+        Some(parent) => disk.sync_dir(parent),
+        None => Ok(()),
     }
+    .map_err(doing("sync the parent of", path))?;
     Ok(lock)
 }
 

@@ -24,7 +24,7 @@ pub mod writer;
 pub use commit::{Committer, Group};
 pub use queue::{CommitQueue, PushError, Refusal, Wake};
 pub use record::{Record, RecordBuilder};
-pub use replay::{Damage, ReplayReport, replay};
+pub use replay::{Damage, ReplayReport, inspect, replay};
 pub use stats::WalStats;
 pub use writer::WalOptions;
 

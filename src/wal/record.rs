@@ -187,11 +187,7 @@ impl Timestamps<'_> {
 
 /// A number of things of which each takes at least `each_bytes`: more than the rest of the payload could hold is
 /// refused, so later loops and sizes are bounded by the payload.
-fn count(
-    cursor: &mut Cursor<'_>,
-    each_bytes: usize,
-    what: &'static str,
-) -> Result<usize, Corrupt> {
+fn count(cursor: &mut Cursor<'_>, each_bytes: usize, what: &'static str) -> Result<usize, Corrupt> {
     let at = cursor.clone();
     let count = cursor.varint(what)?;
     let most = cursor.remaining() / each_bytes;

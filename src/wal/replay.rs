@@ -72,12 +72,32 @@ pub struct Damage {
 pub fn replay(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
-    let mut segments = survey(disk, &dir, &listing.segments)?;
-    let mut replay = Replay::new(&segments, apply);
-    replay.deliver(&mut segments)?;
-    let mut report = replay.finish(listing.next_segment);
+    let (mut report, segments) = deliver(disk, &dir, &listing, apply)?;
     report.trimmed_bytes = trim(disk, &dir, segments, &listing.unfinished)?;
     Ok(report)
+}
+
+/// The same without a change to any file: for looking at a log that another process may be writing.
+///
+/// # Errors
+/// As [`replay`].
+pub fn inspect(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
+    let dir = dir.join(WAL_DIR);
+    let listing = list(disk, &dir)?;
+    Ok(deliver(disk, &dir, &listing, apply)?.0)
+}
+
+/// Surveys the segments and gives their records to `apply`.
+fn deliver(
+    disk: &dyn Disk,
+    dir: &Path,
+    listing: &Listing,
+    apply: Apply<'_>,
+) -> Result<(ReplayReport, Vec<Segment>), WalError> {
+    let mut segments = survey(disk, dir, &listing.segments)?;
+    let mut replay = Replay::new(&segments, apply);
+    replay.deliver(&mut segments)?;
+    Ok((replay.finish(listing.next_segment), segments))
 }
 
 /// What is in the directory of the log. Names that are none of ours are left alone.
@@ -98,8 +118,7 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, WalError> {
     for name in &names {
         if let Some(number) = segment::number(name) {
             listing.segments.push(number);
-        } else if let Some(number) =
-            name.strip_suffix(UNFINISHED_SUFFIX).and_then(segment::number)
+        } else if let Some(number) = name.strip_suffix(UNFINISHED_SUFFIX).and_then(segment::number)
         {
             listing.unfinished.push(number);
         }

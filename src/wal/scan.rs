@@ -193,7 +193,13 @@ mod tests {
     fn a_segment_may_end_anywhere() {
         let good = segment(&[b"one", b"two"]);
         for len in 0..good.len() {
-            let expected: &[u64] = if len < 83 { &[] } else if len < 131 { &[1] } else { &[1, 2] };
+            let expected: &[u64] = if len < 83 {
+                &[]
+            } else if len < 131 {
+                &[1]
+            } else {
+                &[1, 2]
+            };
             assert_eq!(found(good[..len].to_vec(), Some(7)), expected, "{len} bytes");
         }
     }

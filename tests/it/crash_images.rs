@@ -105,18 +105,18 @@ fn check_image(image: &Image<'_>, prefixes: &[Contents]) -> usize {
 
 #[test]
 fn every_power_cut_leaves_whole_acknowledged_requests() {
-    let requests = requests(18);
+    let requests = requests(170);
     let prefixes = prefixes(&requests);
     let disk = SimDisk::new();
     let db = open(&disk);
-    run_workload(&db, &disk, &requests[..10], 1);
+    run_workload(&db, &disk, &requests[..90], 1);
     db.close().unwrap();
     drop(db);
     let disk = disk.kill();
     let db = open(&disk);
-    run_workload(&db, &disk, &requests[10..], 11);
+    run_workload(&db, &disk, &requests[90..], 91);
     let mut furthest = 0;
-    let images = disk.images(&Limits { per_point_max: 48, seed: 1 }, &mut |image| {
+    let images = disk.images(&Limits { per_point_max: 64, seed: 1 }, &mut |image| {
         furthest = furthest.max(check_image(image, &prefixes));
     });
     assert_eq!(furthest, requests.len());
@@ -125,13 +125,13 @@ fn every_power_cut_leaves_whole_acknowledged_requests() {
 
 #[test]
 fn a_power_cut_during_recovery_changes_nothing() {
-    let requests = requests(6);
+    let requests = requests(24);
     let prefixes = prefixes(&requests);
     let disk = SimDisk::new();
     let db = open(&disk);
     run_workload(&db, &disk, &requests, 1);
     let mut nested = 0;
-    disk.images(&Limits { per_point_max: 6, seed: 2 }, &mut |image| {
+    disk.images(&Limits { per_point_max: 16, seed: 2 }, &mut |image| {
         let acknowledged = image.notes.len();
         let db = open(&image.disk);
         let survived = whole_requests(&contents(&db.view()), &prefixes, acknowledged);
@@ -139,7 +139,7 @@ fn a_power_cut_during_recovery_changes_nothing() {
         apply(&mut after, &[(3, 9_000, 1.0)]);
         write(&db, &[(3, 9_000, 1.0)]).unwrap();
         image.disk.note(1);
-        image.disk.images(&Limits { per_point_max: 6, seed: 3 }, &mut |second| {
+        image.disk.images(&Limits { per_point_max: 16, seed: 3 }, &mut |second| {
             let db = open(&second.disk);
             let found = contents(&db.view());
             // What the first recovery showed must not be lost by the second crash.
