@@ -2,6 +2,7 @@
 //! through [`crate::read::Source`]; knows neither `db` nor HTTP.
 
 pub mod ast;
+pub mod engine;
 pub mod functions;
 pub mod parser;
 pub mod value;
