@@ -1,5 +1,9 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
+mod table;
+
+pub use table::signature;
+
 use super::ast::ValueType;
 
 /// What the checker knows of a function.
