@@ -46,3 +46,15 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
     let _ = (text, options);
     Err(ParseError { line: 1, column: 1, message: String::new() })
 }
+
+impl Default for ParseOptions {
+    fn default() -> ParseOptions {
+        ParseOptions {
+            experimental_functions: false,
+            duration_expressions: true,
+            extended_range_selectors: false,
+            binop_fill_modifiers: false,
+            text_max_bytes: 1 << 20,
+        }
+    }
+}
