@@ -10,12 +10,14 @@ mod over_time;
 pub mod quantile;
 mod rate;
 mod regression;
+mod table;
 #[cfg(test)]
 mod testing;
 
 pub use date::date_function;
 pub use lookup::{check_arguments, range_function};
 pub use math::math_function;
+pub use table::signature;
 
 use super::ast::ValueType;
 
