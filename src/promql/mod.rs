@@ -6,4 +6,7 @@ pub mod check;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+mod printer;
+#[cfg(test)]
+pub mod testing;
 pub mod value;
