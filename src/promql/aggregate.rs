@@ -13,10 +13,7 @@ use crate::model::{Labels, METRIC_NAME};
 
 /// # Errors
 /// Evaluating the operand failed, or the parameter is not allowed.
-pub fn build<'q>(
-    plan: &Plan<'q>,
-    aggregate: &Aggregate,
-) -> Result<BoxOperator<'q>, QueryError> {
+pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
     use AggregateOp::*;
     let grouping = &aggregate.grouping;
     match (aggregate.op, &aggregate.param) {

@@ -90,8 +90,7 @@ fn with_scalar<'q>(
     let op = binary.op;
     let filters = op.is_comparison() && !binary.return_bool;
     let function: ValueMap<'q> = Box::new(move |step, value| {
-        let (lhs, rhs) =
-            if scalar_first { (scalar[step], value) } else { (value, scalar[step]) };
+        let (lhs, rhs) = if scalar_first { (scalar[step], value) } else { (value, scalar[step]) };
         match filters {
             true => compare(op, lhs, rhs).then_some(value),
             false => Some(scalar_result(op, lhs, rhs)),

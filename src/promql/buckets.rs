@@ -137,11 +137,7 @@ impl<'q> Histograms<'q> {
     }
 
     /// The buckets present at every step.
-    fn buckets(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Vec<Bucket>>, QueryError> {
+    fn buckets(&self, index: usize, scratch: &mut Scratch) -> Result<Vec<Vec<Bucket>>, QueryError> {
         let mut steps: Vec<Vec<Bucket>> = Vec::new();
         let mut column = scratch.take();
         for (upper_bound, member) in &self.members[index] {

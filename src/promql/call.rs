@@ -3,11 +3,9 @@
 //! histograms have files of their own.
 
 use super::ast::{Call, Expr, ExprKind, Span};
-use super::functions::{self, MathFunction, math_function, range_function};
-use super::operator::{
-    BoxOperator, Map, Materialized, Meta, ValueMap, drop_names,
-};
 use super::column::Column;
+use super::functions::{self, MathFunction, math_function, range_function};
+use super::operator::{BoxOperator, Map, Materialized, Meta, ValueMap, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
@@ -47,11 +45,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
 }
 
 /// The functions that return scalars.
-fn scalar_call(
-    plan: &Plan<'_>,
-    name: &str,
-    args: &[Expr],
-) -> Result<Option<Vec<f64>>, QueryError> {
+fn scalar_call(plan: &Plan<'_>, name: &str, args: &[Expr]) -> Result<Option<Vec<f64>>, QueryError> {
     let frame = plan.query.frame;
     Ok(Some(match (name, args) {
         ("time", _) => plan.times(),
@@ -164,11 +158,7 @@ fn math_call<'q>(
 }
 
 /// A function of every value, after which the series are other metrics.
-fn mapped<'q>(
-    plan: &Plan<'q>,
-    inner: BoxOperator<'q>,
-    function: ValueMap<'q>,
-) -> BoxOperator<'q> {
+fn mapped<'q>(plan: &Plan<'q>, inner: BoxOperator<'q>, function: ValueMap<'q>) -> BoxOperator<'q> {
     let series = inner.series().to_vec();
     drop_names(plan.query, Box::new(Map { inner, series, function }))
 }
@@ -178,10 +168,7 @@ fn vector<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError
 }
 
 /// One series without labels.
-fn constant_vector<'q>(
-    plan: &Plan<'q>,
-    values: Vec<f64>,
-) -> Result<BoxOperator<'q>, QueryError> {
+fn constant_vector<'q>(plan: &Plan<'q>, values: Vec<f64>) -> Result<BoxOperator<'q>, QueryError> {
     let mut column = Column::new(values.len());
     values.into_iter().enumerate().for_each(|(step, value)| column.set(step, value));
     let series = vec![Meta::new(Labels::empty())];

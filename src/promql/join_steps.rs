@@ -114,10 +114,8 @@ impl Join<'_, '_> {
             if !column.present.contains(step) {
                 continue;
             }
-            let (at, earlier) = std::mem::replace(
-                &mut self.one_at[self.sides.one_ids[index]],
-                (step, index),
-            );
+            let (at, earlier) =
+                std::mem::replace(&mut self.one_at[self.sides.one_ids[index]], (step, index));
             if at == step {
                 return Err(self.duplicate(earlier, index));
             }
@@ -161,8 +159,7 @@ impl Join<'_, '_> {
             if results.last_signature[result] != id {
                 return Err(same_labelset());
             }
-            let message =
-                "multiple matches for labels: grouping labels must ensure unique matches";
+            let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(QueryError::Execution(message.to_string()));
         }
         results.columns[result].set(step, value);
@@ -192,9 +189,8 @@ impl Join<'_, '_> {
     fn meta_of(&self, (many, one): Pair) -> Meta {
         let rule = &self.sides.rule;
         let one = one.map(|index| &self.sides.one.series[index].labels);
-        let filled = |labels: Option<&Labels>| {
-            signature(&rule.matching, labels.unwrap_or(&Labels::empty()))
-        };
+        let filled =
+            |labels: Option<&Labels>| signature(&rule.matching, labels.unwrap_or(&Labels::empty()));
         match (many.map(|index| &self.many.series[index]), one) {
             (Some(many), Some(one)) => result_meta(rule, many, one),
             (Some(many), None) => result_meta(rule, many, &filled(Some(&many.labels))),

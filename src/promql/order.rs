@@ -39,8 +39,7 @@ pub fn sort_by_label<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let names = names.iter().map(|name| plan.text(name)).collect::<Result<Vec<_>, _>>()?;
     sorted(plan, arg, span, |vector, a, b| {
-        let order =
-            compare_by_labels(&vector.series[a].labels, &vector.series[b].labels, &names);
+        let order = compare_by_labels(&vector.series[a].labels, &vector.series[b].labels, &names);
         if descending { order.reverse() } else { order }
     })
 }
@@ -53,7 +52,8 @@ fn sorted<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let inner = plan.vector(arg)?;
     if !plan.is_instant() {
-        let message = "sort is ineffective for range queries since results are always ordered by labels";
+        let message =
+            "sort is ineffective for range queries since results are always ordered by labels";
         plan.query.warn(span, message);
         return Ok(inner);
     }

@@ -78,9 +78,7 @@ impl<'q> Plan<'q> {
                 Node::Vector(Box::new(selector))
             }
             ExprKind::Binary(binary) => binary::build(self, binary)?,
-            ExprKind::Aggregate(aggregate) => {
-                Node::Vector(aggregate::build(self, aggregate)?)
-            }
+            ExprKind::Aggregate(aggregate) => Node::Vector(aggregate::build(self, aggregate)?),
             ExprKind::Call(call) => call::build(self, call, expr.span)?,
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => {
                 return Err(QueryError::Execution("unexpected range vector".to_string()));
@@ -158,8 +156,7 @@ fn is_step_invariant(expr: &Expr) -> bool {
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
         ExprKind::Call(call) => {
-            !TIME_FUNCTIONS.contains(&call.function.name)
-                && call.args.iter().all(is_step_invariant)
+            !TIME_FUNCTIONS.contains(&call.function.name) && call.args.iter().all(is_step_invariant)
         }
         ExprKind::Aggregate(aggregate) => {
             is_step_invariant(&aggregate.expr)

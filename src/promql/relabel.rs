@@ -31,8 +31,8 @@ pub fn label_join<'q>(plan: &Plan<'q>, args: &[Expr]) -> Result<BoxOperator<'q>,
     let [destination, separator, sources @ ..] = texts.as_slice() else {
         return Err(missing("label_join"));
     };
-    let join = LabelJoin::new(destination, separator, sources.to_vec())
-        .map_err(QueryError::Execution)?;
+    let join =
+        LabelJoin::new(destination, separator, sources.to_vec()).map_err(QueryError::Execution)?;
     let names = join.destination() == METRIC_NAME;
     let relabel = |meta: &Meta| Meta {
         labels: join.apply(&meta.labels),
