@@ -1,5 +1,24 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
+pub mod date;
+pub mod histogram;
+pub mod kahan;
+pub mod labels;
+mod lookup;
+pub mod math;
+mod over_time;
+pub mod quantile;
+mod rate;
+mod regression;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use date::date_function;
+pub use lookup::{check_arguments, range_function};
+pub use math::math_function;
+pub use table::signature;
+
 use super::ast::ValueType;
 
 /// What the checker knows of a function.
