@@ -356,9 +356,7 @@ mod tests {
         let warnings: Vec<String> = (0..12).map(|i| format!("w{i}")).collect();
         let body = text(writer.end_success(&warnings, &["i".to_string()]).unwrap());
         assert!(body.starts_with(r#"{"status":"success","data":[],"warnings":["w0","#));
-        assert!(body.ends_with(
-            r#""w9","2 more warning annotations omitted"],"infos":["i"]}"#
-        ));
+        assert!(body.ends_with(r#""w9","2 more warning annotations omitted"],"infos":["i"]}"#));
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub async fn gate(State(api): State<Arc<Api>>, request: Request, next: Next) -> 
     if phase == Phase::Ready {
         return next.run(request).await;
     }
-    let stopping = HeaderValue::from_static(if phase == Phase::Stopping { "true" } else { "false" });
+    let stopping =
+        HeaderValue::from_static(if phase == Phase::Stopping { "true" } else { "false" });
     let headers = [
         (STOPPING_HEADER, stopping),
         (header::RETRY_AFTER, HeaderValue::from_static("1")),

@@ -24,11 +24,7 @@ struct Selection {
 
 impl Selection {
     fn from_params(params: &Params) -> Result<Selection, ApiError> {
-        Ok(Selection {
-            range: params.range()?,
-            limit: params.limit()?,
-            sets: params.match_sets()?,
-        })
+        Ok(Selection { range: params.range()?, limit: params.limit()?, sets: params.match_sets()? })
     }
 
     /// The sorted union over the match sets; without any, over everything.
@@ -120,7 +116,8 @@ pub async fn label_values(
     let timeout = timeout(&api, &params)?;
     in_slot(api, timeout, move |api, _, _| {
         let view = api.db()?.view();
-        let values = selection.union(|matchers, range| view.label_values(&name, matchers, range))?;
+        let values =
+            selection.union(|matchers, range| view.label_values(&name, matchers, range))?;
         list_strings(api, &values, selection.limit)
     })
     .await

@@ -130,8 +130,16 @@ impl Api {
         assert!(set.is_ok(), "the exposition is given once");
     }
 
-    pub fn set_phase(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Release);
+    /// The database is there and answers. Has no effect once the server is stopping.
+    pub fn set_ready(&self) {
+        let (from, to) = (Phase::Starting as u8, Phase::Ready as u8);
+        // It fails when the server is stopping already, and then must.
+        let _ = self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// From now on only what has begun is finished.
+    pub fn set_stopping(&self) {
+        self.phase.store(Phase::Stopping as u8, Ordering::Release);
     }
 
     pub fn phase(&self) -> Phase {

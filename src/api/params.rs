@@ -199,7 +199,8 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
 
 /// A decimal number; Rust's own grammar without its words for infinity and NaN.
 fn parse_float(text: &str) -> Option<f64> {
-    let allowed = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let allowed =
+        |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     text.bytes().all(allowed).then(|| text.parse().ok()).flatten()
 }
 
@@ -344,10 +345,7 @@ mod tests {
             assert_eq!(parse_time(text), Ok(expected), "{text}");
         }
         for bad in ["", "x", "NaN", "inf", "1e300", "2015-07-01", "-"] {
-            assert_eq!(
-                parse_time(bad),
-                Err(format!("cannot parse {bad:?} to a valid timestamp"))
-            );
+            assert_eq!(parse_time(bad), Err(format!("cannot parse {bad:?} to a valid timestamp")));
         }
     }
 

@@ -38,11 +38,12 @@ pub async fn instant(State(api): State<Arc<Api>>, params: Params) -> Result<Resp
     let time = params.time_or("time", now())?;
     let request = Request::from_params(&api, &params)?;
     let text = params.get("query").to_string();
-    request.run(api, move |api, limits| {
-        let view = api.db()?.view();
-        Ok(api.engine.instant(&view, &text, time, limits)?)
-    })
-    .await
+    request
+        .run(api, move |api, limits| {
+            let view = api.db()?.view();
+            Ok(api.engine.instant(&view, &text, time, limits)?)
+        })
+        .await
 }
 
 pub async fn range(State(api): State<Arc<Api>>, params: Params) -> Result<Response, ApiError> {
@@ -54,11 +55,12 @@ pub async fn range(State(api): State<Arc<Api>>, params: Params) -> Result<Respon
     check_steps(start, end, step_ms)?;
     let request = Request::from_params(&api, &params)?;
     let text = params.get("query").to_string();
-    request.run(api, move |api, limits| {
-        let view = api.db()?.view();
-        api.engine.range(&view, &text, start, end, step_ms, limits).map_err(range_error)
-    })
-    .await
+    request
+        .run(api, move |api, limits| {
+            let view = api.db()?.view();
+            api.engine.range(&view, &text, start, end, step_ms, limits).map_err(range_error)
+        })
+        .await
 }
 
 fn check_steps(start: i64, end: i64, step_ms: i64) -> Result<(), ApiError> {

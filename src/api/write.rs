@@ -114,7 +114,9 @@ async fn store(api: &Api, request: Request) -> Result<Outcome, Refusal> {
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     match header_text(headers, header::CONTENT_ENCODING)? {
         "" | "snappy" => Ok(()),
-        other => Err(unsupported(format!("content encoding {other:?} is not supported; send \"snappy\""))),
+        other => Err(unsupported(format!(
+            "content encoding {other:?} is not supported; send \"snappy\""
+        ))),
     }
 }
 
@@ -133,9 +135,8 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut pieces = text.split(';').map(str::trim);
     let media = pieces.next().unwrap_or("");
     if !media.is_empty() && media != "application/x-protobuf" {
-        let message = format!(
-            "content type {media:?} is not supported; send \"application/x-protobuf\""
-        );
+        let message =
+            format!("content type {media:?} is not supported; send \"application/x-protobuf\"");
         return Err(unsupported(message));
     }
     for parameter in pieces {
@@ -198,7 +199,8 @@ fn submit_refusal(error: SubmitError) -> Refusal {
 /// Compressed body to batch, its decoded size added to what is held before memory is taken for it.
 async fn decode(api: &Api, compressed: Vec<u8>, held: &mut Reservation) -> Result<Batch, Refusal> {
     let limit = api.options.write_decoded_max_bytes;
-    let declared = snappy::declared_len(&compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
+    let declared =
+        snappy::declared_len(&compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
     held.grow(declared).await.map_err(|_| busy())?;
     if declared <= DECODE_INLINE_MAX_BYTES {
         return decode_now(&compressed, limit);

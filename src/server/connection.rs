@@ -108,8 +108,7 @@ fn connection(
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let busy = Busy::default();
-    let timed =
-        TimedStream::new(stream, busy.clone(), options.head_timeout, options.stall_timeout);
+    let timed = TimedStream::new(stream, busy.clone(), options.head_timeout, options.stall_timeout);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         busy.set(true);
         let answer = router.clone().oneshot(request.map(Body::new));

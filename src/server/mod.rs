@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use self::connection::{ConnectionOptions, serve};
-use crate::api::{self, Api, Phase};
+use crate::api::{self, Api};
 use crate::db::Db;
 
 /// Requests that have begun get this long to finish; then supervisors send SIGKILL soon.
