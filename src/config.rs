@@ -1,1 +1,382 @@
-//! config
+//! The flags: Prometheus' names where it has them, with units, defaults and reasons in `--help`. Turns them into the options of
+//! the parts; used by `main` only.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::api::ApiOptions;
+use crate::api::layers::CorsOrigin;
+use crate::api::params::parse_duration_ms;
+use crate::promql::engine::EngineOptions;
+use crate::server::connection::ConnectionOptions;
+
+/// Features of the language that are off unless named, and one that is always on but accepted by name.
+const FEATURES: [&str; 5] = [
+    "promql-experimental-functions",
+    "promql-delayed-name-removal",
+    "promql-extended-range-selectors",
+    "promql-binop-fill-modifiers",
+    "promql-duration-expr",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Logfmt,
+    Json,
+}
+
+/// Time-series metrics database: Prometheus remote write in, PromQL over the Prometheus HTTP API out.
+///
+/// Every sample that was acknowledged is on disk. Durations are written like 15d or 1h30m (units y w d h m s ms), sizes
+/// like 8MiB (units B KiB MiB GiB; KB, MB and GB mean the same powers of 1024, as in Prometheus).
+#[derive(Debug, Clone, Parser)]
+#[command(name = "silverback", version, max_term_width = 110)]
+pub struct Config {
+    /// Directory of the data; created if missing, used by one process at a time
+    #[arg(long = "storage.tsdb.path", value_name = "DIR", default_value = "./data")]
+    #[arg(help_heading = "Storage")]
+    pub path: PathBuf,
+
+    /// How long samples are kept. Accepted and shown, but NOT YET ENFORCED: this version deletes nothing, so plan the
+    /// disk for everything that is written
+    #[arg(long = "storage.tsdb.retention.time", value_name = "DURATION", default_value = "15d")]
+    #[arg(help_heading = "Storage", value_parser = duration)]
+    pub retention: Duration,
+
+    /// Largest compressed body of one write request; larger ones get 413. Stock senders stay below 1 MiB
+    #[arg(long = "storage.remote-write.max-body-bytes", value_name = "SIZE")]
+    #[arg(help_heading = "Storage", default_value = "8MiB", value_parser = size)]
+    pub write_body_max: usize,
+
+    /// Largest body of one write request after decompression; larger ones get 400. Prometheus has the same limit
+    #[arg(long = "storage.remote-write.max-decoded-bytes", value_name = "SIZE")]
+    #[arg(help_heading = "Storage", default_value = "32MiB", value_parser = size)]
+    pub write_decoded_max: usize,
+
+    /// Memory for the bodies of all write requests together; who finds no room within a second gets 503 and
+    /// Retry-After, so that senders wait and lose nothing
+    #[arg(long = "storage.remote-write.max-inflight-bytes", value_name = "SIZE")]
+    #[arg(help_heading = "Storage", default_value = "128MiB", value_parser = size)]
+    pub write_inflight_max: usize,
+
+    /// Longest time a query may run; a request can ask for less with `timeout`
+    #[arg(long = "query.timeout", value_name = "DURATION", default_value = "2m")]
+    #[arg(help_heading = "Queries", value_parser = duration)]
+    pub query_timeout: Duration,
+
+    /// Queries that run at once; more wait for their turn until their timeout
+    #[arg(long = "query.max-concurrency", value_name = "COUNT", default_value_t = 20)]
+    #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub query_concurrency: u32,
+
+    /// Samples one query may hold in memory, 16 bytes each; more is an error that says so
+    #[arg(long = "query.max-samples", value_name = "COUNT", default_value_t = 50_000_000)]
+    #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u64).range(1..))]
+    pub query_samples: u64,
+
+    /// How far back an instant selector looks for a sample; more than the scrape interval
+    #[arg(long = "query.lookback-delta", value_name = "DURATION", default_value = "5m")]
+    #[arg(help_heading = "Queries", value_parser = duration)]
+    pub lookback_delta: Duration,
+
+    /// Parts of PromQL that are off by default, separated by commas: promql-experimental-functions,
+    /// promql-delayed-name-removal, promql-extended-range-selectors, promql-binop-fill-modifiers
+    #[arg(long = "enable-feature", value_name = "FEATURE", value_delimiter = ',')]
+    #[arg(help_heading = "Queries", value_parser = FEATURES)]
+    pub features: Vec<String>,
+
+    /// Address to listen on. Anything but this machine itself also needs --web.allow-unauthenticated
+    #[arg(long = "web.listen-address", value_name = "HOST:PORT")]
+    #[arg(help_heading = "Web", default_value = "127.0.0.1:9290")]
+    pub listen_address: String,
+
+    /// Listen on an address that other machines reach, although everybody who reaches it may read and write everything:
+    /// put a proxy or a network policy before it
+    #[arg(long = "web.allow-unauthenticated", help_heading = "Web")]
+    pub allow_unauthenticated: bool,
+
+    /// Connections at once; more wait in the kernel's queue
+    #[arg(long = "web.max-connections", value_name = "COUNT", default_value_t = 512)]
+    #[arg(help_heading = "Web", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_max: u32,
+
+    /// Longest time the body of a request may take to arrive. Prometheus allows 5m; shorter here, since a slow sender
+    /// holds memory that others wait for
+    #[arg(long = "web.read-timeout", value_name = "DURATION", default_value = "30s")]
+    #[arg(help_heading = "Web", value_parser = duration)]
+    pub read_timeout: Duration,
+
+    /// Largest answer; it is held in memory until it is sent
+    #[arg(long = "web.max-response-bytes", value_name = "SIZE")]
+    #[arg(help_heading = "Web", default_value = "64MiB", value_parser = size)]
+    pub response_max: usize,
+
+    /// Regular expression of the origins whose pages may read answers in a browser, anchored at both ends, `.*` for
+    /// all. None by default (Prometheus: all), so that no web page can read the data of a server on your machine
+    #[arg(long = "web.cors.origin", value_name = "REGEX", help_heading = "Web")]
+    #[arg(value_parser = |text: &str| CorsOrigin::new(text).map_err(|e| e.to_string()))]
+    pub cors_origin: Option<CorsOrigin>,
+
+    /// What is logged, to standard error. error: somebody must act; warn: somebody should look; info: starts, stops and
+    /// the like; debug: single requests
+    #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info")]
+    #[arg(help_heading = "Telemetry")]
+    pub log_level: LogLevel,
+
+    /// How log lines are written
+    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
+    #[arg(help_heading = "Telemetry")]
+    pub log_format: LogFormat,
+
+    /// Store the server's own metrics (those of /metrics) in itself as job="silverback": every second for the first
+    /// minute, then every 15 seconds
+    #[arg(long = "telemetry.self-record", value_name = "BOOL", default_value_t = true)]
+    #[arg(help_heading = "Telemetry", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub self_record: bool,
+
+    /// Every flag and its value, for the status page.
+    #[arg(skip)]
+    pub flags: Vec<(String, String)>,
+}
+
+impl Config {
+    /// The flags of this process. `--help`, `--version` and mistakes end it.
+    pub fn from_process() -> Config {
+        Config::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// # Errors
+    /// A flag is unknown or its value is not what it must be; also `--help` and `--version`.
+    pub fn from_args<I, T>(args: I) -> Result<Config, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let command = Config::command();
+        let matches = command.clone().try_get_matches_from(args)?;
+        let mut config = Config::from_arg_matches(&matches)?;
+        config.flags = flag_values(&command, &matches);
+        Ok(config)
+    }
+
+    /// The address to listen on.
+    ///
+    /// # Errors
+    /// It is no address, or one that needs `--web.allow-unauthenticated`; one line with the remedy.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        let text = &self.listen_address;
+        // Prometheus' short form for all interfaces.
+        let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.clone() };
+        let resolved = full.to_socket_addrs().map_err(|error| {
+            format!("--web.listen-address {text:?} is not a HOST:PORT to listen on: {error}")
+        })?;
+        let address = resolved
+            .into_iter()
+            .next()
+            .ok_or_else(|| format!("--web.listen-address {text:?} has no address"))?;
+        if !address.ip().is_loopback() && !self.allow_unauthenticated {
+            return Err(format!(
+                "--web.listen-address {text:?} can be reached from other machines and there is no \
+                 authentication: add --web.allow-unauthenticated to accept that"
+            ));
+        }
+        Ok(address)
+    }
+
+    /// # Errors
+    /// Two flags contradict each other; one line that names them.
+    pub fn check(&self) -> Result<(), String> {
+        if self.write_body_max + self.write_decoded_max > self.write_inflight_max {
+            return Err("--storage.remote-write.max-inflight-bytes must be at least \
+                        --storage.remote-write.max-body-bytes and \
+                        --storage.remote-write.max-decoded-bytes together"
+                .to_string());
+        }
+        Ok(())
+    }
+
+    /// A flag's value as it was written.
+    fn flag(&self, name: &str) -> &str {
+        self.flags.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    fn feature(&self, name: &str) -> bool {
+        self.features.iter().any(|feature| feature == name)
+    }
+
+    pub fn engine_options(&self) -> EngineOptions {
+        let mut options = EngineOptions {
+            lookback_delta_ms: self.lookback_delta.as_millis() as i64,
+            samples_max: self.query_samples,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            delayed_name_removal: self.feature("promql-delayed-name-removal"),
+            ..EngineOptions::default()
+        };
+        options.parse.experimental_functions = self.feature("promql-experimental-functions");
+        options.parse.extended_range_selectors = self.feature("promql-extended-range-selectors");
+        options.parse.binop_fill_modifiers = self.feature("promql-binop-fill-modifiers");
+        options
+    }
+
+    pub fn api_options(&self) -> ApiOptions {
+        ApiOptions {
+            query_timeout: self.query_timeout,
+            query_concurrency_max: self.query_concurrency as usize,
+            response_max_bytes: self.response_max,
+            write_body_max_bytes: self.write_body_max,
+            write_decoded_max_bytes: self.write_decoded_max,
+            write_inflight_max_bytes: self.write_inflight_max,
+            read_timeout: self.read_timeout,
+            cors_origin: self.cors_origin.clone(),
+            retention: self.flag("storage.tsdb.retention.time").to_string(),
+            flags: self.flags.clone(),
+            engine: self.engine_options(),
+        }
+    }
+
+    pub fn connection_options(&self) -> ConnectionOptions {
+        ConnectionOptions {
+            connections_max: self.connections_max as usize,
+            ..ConnectionOptions::default()
+        }
+    }
+}
+
+/// Name and value of every flag as given or by default, several values joined by commas.
+fn flag_values(command: &clap::Command, matches: &clap::ArgMatches) -> Vec<(String, String)> {
+    let mut flags = Vec::new();
+    for arg in command.get_arguments() {
+        let Some(name) = arg.get_long() else { continue };
+        let id = arg.get_id().as_str();
+        let values: Vec<String> = match matches.try_get_raw(id) {
+            Ok(Some(raw)) => raw.map(|value| value.to_string_lossy().into_owned()).collect(),
+            _ => Vec::new(),
+        };
+        flags.push((name.to_string(), values.join(",")));
+    }
+    flags
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration_ms(text)? {
+        ms if ms > 0 => Ok(Duration::from_millis(ms.unsigned_abs())),
+        _ => Err("must be more than 0".to_string()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" | "KB" => 10,
+        "MiB" | "MB" => 20,
+        "GiB" | "GB" => 30,
+        _ => return Err("not a size like 8MiB".to_string()),
+    };
+    let number: usize = number.parse().map_err(|_| "not a size like 8MiB".to_string())?;
+    let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "out of range".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(args: &[&str]) -> Result<Config, clap::Error> {
+        Config::from_args(["silverback"].iter().chain(args))
+    }
+
+    #[test]
+    fn the_flags_are_consistent_and_the_defaults_are_those_of_the_parts() {
+        Config::command().debug_assert();
+        let config = config(&[]).unwrap();
+        config.check().unwrap();
+        assert_eq!(config.address().unwrap().to_string(), "127.0.0.1:9290");
+        let (api, default) = (config.api_options(), ApiOptions::default());
+        assert_eq!(api.query_timeout, default.query_timeout);
+        assert_eq!(api.read_timeout, default.read_timeout);
+        assert_eq!(api.response_max_bytes, default.response_max_bytes);
+        assert_eq!(api.write_body_max_bytes, default.write_body_max_bytes);
+        assert_eq!(api.write_decoded_max_bytes, default.write_decoded_max_bytes);
+        assert_eq!(api.write_inflight_max_bytes, default.write_inflight_max_bytes);
+        assert_eq!(api.engine.lookback_delta_ms, default.engine.lookback_delta_ms);
+        assert_eq!(api.engine.samples_max, default.engine.samples_max);
+        let connections = ConnectionOptions::default().connections_max;
+        assert_eq!(config.connection_options().connections_max, connections);
+    }
+
+    #[test]
+    fn other_machines_need_consent() {
+        for open in ["0.0.0.0:9290", ":9290", "[::]:9290", "192.0.2.1:9290"] {
+            let flag = format!("--web.listen-address={open}");
+            let error = config(&[&flag]).unwrap().address().unwrap_err();
+            assert!(error.contains("--web.allow-unauthenticated"), "{error}");
+            assert!(config(&[&flag, "--web.allow-unauthenticated"]).unwrap().address().is_ok());
+        }
+        for own in ["127.0.0.1:0", "[::1]:9290", "localhost:9290"] {
+            assert!(config(&["--web.listen-address", own]).unwrap().address().is_ok(), "{own}");
+        }
+        assert!(config(&["--web.listen-address=x"]).unwrap().address().is_err());
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(config(&["--query.timeout=1m30s"]).unwrap().query_timeout.as_secs(), 90);
+        assert_eq!(
+            config(&["--storage.remote-write.max-body-bytes=1KB"]).unwrap().write_body_max,
+            1024
+        );
+        for bad in [
+            "--query.timeout=0s",
+            "--query.timeout=x",
+            "--storage.remote-write.max-body-bytes=1TB",
+            "--storage.remote-write.max-body-bytes=0",
+            "--web.max-connections=0",
+            "--web.cors.origin=(",
+            "--enable-feature=x",
+            "--nonsense",
+        ] {
+            assert!(config(&[bad]).is_err(), "{bad}");
+        }
+        let small = config(&["--storage.remote-write.max-inflight-bytes=1MiB"]).unwrap();
+        assert!(small.check().unwrap_err().contains("max-inflight-bytes"));
+    }
+
+    #[test]
+    fn features_reach_the_engine() {
+        let flag = "--enable-feature=promql-experimental-functions,promql-delayed-name-removal";
+        let options = config(&[flag]).unwrap().engine_options();
+        assert!(options.parse.experimental_functions && options.delayed_name_removal);
+        assert!(!options.parse.binop_fill_modifiers);
+    }
+
+    #[test]
+    fn every_flag_has_its_value_on_the_status_page() {
+        let flags = config(&["--query.timeout=7s"]).unwrap().flags;
+        let value = |name: &str| flags.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        assert_eq!(value("query.timeout"), Some("7s"));
+        assert_eq!(value("storage.tsdb.path"), Some("./data"));
+        assert_eq!(value("web.allow-unauthenticated"), Some("false"));
+        assert_eq!(value("web.cors.origin"), Some(""));
+    }
+
+    #[test]
+    fn self_recording_can_be_switched_off() {
+        assert!(config(&[]).unwrap().self_record);
+        assert!(config(&["--telemetry.self-record"]).unwrap().self_record);
+        assert!(!config(&["--telemetry.self-record=false"]).unwrap().self_record);
+    }
+}

@@ -1,0 +1,84 @@
+//! Reading a request body within a size and a time. Used for forms and write requests.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+
+use super::budget::Reservation;
+
+/// A body that is not there in full.
+#[derive(Debug)]
+pub enum BodyError {
+    /// Larger than the limit. The caller names the limit and how to raise it.
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow(Duration),
+    /// The bodies of all requests together take what memory there is for them.
+    Busy,
+    /// The connection failed or the framing is wrong.
+    Broken(String),
+}
+
+impl BodyError {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::TooLarge => f.write_str("the request body is too large"),
+            BodyError::TooSlow(limit) => {
+                write!(f, "the request body did not arrive within {limit:?}")
+            }
+            BodyError::Busy => f.write_str("too many requests are being read; try again"),
+            BodyError::Broken(why) => write!(f, "cannot read the request body: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// The whole body, at most `limit_bytes` of it. What arrives is charged to `reservation`, byte by byte as it is held, so
+/// that a sender that only announces much takes nothing from the others.
+///
+/// # Errors
+/// It is larger, slower than `timeout`, breaks off, or there is no room for it.
+pub async fn read_body(
+    body: Body,
+    limit_bytes: usize,
+    timeout: Duration,
+    reservation: Option<&mut Reservation>,
+) -> Result<Vec<u8>, BodyError> {
+    let read = read_within(body, limit_bytes, reservation);
+    tokio::time::timeout(timeout, read).await.unwrap_or(Err(BodyError::TooSlow(timeout)))
+}
+
+async fn read_within(
+    mut body: Body,
+    limit_bytes: usize,
+    mut reservation: Option<&mut Reservation>,
+) -> Result<Vec<u8>, BodyError> {
+    let mut out = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if out.len() + data.len() > limit_bytes {
+            return Err(BodyError::TooLarge);
+        }
+        if let Some(reservation) = reservation.as_deref_mut() {
+            reservation.grow(data.len()).await.map_err(|_| BodyError::Busy)?;
+        }
+        out.extend_from_slice(&data);
+    }
+    Ok(out)
+}

@@ -1,0 +1,153 @@
+//! Errors of the API: Prometheus' error types, their statuses, and the JSON they are sent as. Every handler that answers
+//! in the JSON envelope fails with [`ApiError`]; write requests have plain-text errors of their own.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::json::{TooLarge, put_string};
+use crate::promql::value::QueryError;
+use crate::read::ReadError;
+
+/// `errorType` of the envelope; what the client should do differs for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorType {
+    /// Correct the request.
+    BadData,
+    /// The query is valid but cannot be answered, or goes over a limit.
+    Execution,
+    /// Nobody waits for the answer any more.
+    Canceled,
+    Timeout,
+    /// A fault of the server or its storage.
+    Internal,
+}
+
+impl ErrorType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorType::BadData => "bad_data",
+            ErrorType::Execution => "execution",
+            ErrorType::Canceled => "canceled",
+            ErrorType::Timeout => "timeout",
+            ErrorType::Internal => "internal",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            ErrorType::BadData => StatusCode::BAD_REQUEST,
+            ErrorType::Execution => StatusCode::UNPROCESSABLE_ENTITY,
+            // 499, which has no name in the standard: what Prometheus sends.
+            ErrorType::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            ErrorType::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorType::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    pub kind: ErrorType,
+    pub message: String,
+}
+
+impl ApiError {
+    pub fn new(kind: ErrorType, message: impl Into<String>) -> ApiError {
+        ApiError { kind, message: message.into() }
+    }
+
+    pub fn bad_data(message: impl Into<String>) -> ApiError {
+        ApiError::new(ErrorType::BadData, message)
+    }
+
+    /// A parameter that cannot be used, in Prometheus' words.
+    pub fn parameter(name: &str, why: impl std::fmt::Display) -> ApiError {
+        ApiError::bad_data(format!("invalid parameter {name:?}: {why}"))
+    }
+
+    /// The answer with a status that is not that of its type.
+    pub fn with_status(self, status: StatusCode) -> Response {
+        let mut response = self.into_response();
+        *response.status_mut() = status;
+        response
+    }
+
+    /// The envelope.
+    pub fn json(&self) -> Vec<u8> {
+        let mut out = b"{\"status\":\"error\",\"errorType\":".to_vec();
+        put_string(&mut out, self.kind.as_str());
+        out.extend_from_slice(b",\"error\":");
+        put_string(&mut out, &self.message);
+        out.push(b'}');
+        out
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        (self.kind.status(), headers, self.json()).into_response()
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> ApiError {
+        let kind = match &error {
+            QueryError::Parse(error) => return ApiError::parameter("query", error),
+            QueryError::Unsupported(_) | QueryError::Execution(_) | QueryError::TooManySamples => {
+                ErrorType::Execution
+            }
+            QueryError::Timeout => ErrorType::Timeout,
+            QueryError::Canceled => ErrorType::Canceled,
+            QueryError::Storage(_) => ErrorType::Internal,
+        };
+        ApiError::new(kind, error.to_string())
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> ApiError {
+        ApiError::new(ErrorType::Internal, error.to_string())
+    }
+}
+
+impl From<TooLarge> for ApiError {
+    fn from(error: TooLarge) -> ApiError {
+        let message = format!(
+            "the answer is larger than {} bytes; select fewer series, use a larger step or a limit, \
+             or raise --web.max-response-bytes",
+            error.limit_bytes
+        );
+        ApiError::new(ErrorType::Execution, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_statuses_are_those_of_prometheus() {
+        let table = [
+            (ErrorType::BadData, "bad_data", 400),
+            (ErrorType::Execution, "execution", 422),
+            (ErrorType::Canceled, "canceled", 499),
+            (ErrorType::Timeout, "timeout", 503),
+            (ErrorType::Internal, "internal", 500),
+        ];
+        for (kind, name, status) in table {
+            let response = ApiError::new(kind, "x").into_response();
+            assert_eq!((kind.as_str(), response.status().as_u16()), (name, status));
+        }
+    }
+
+    #[test]
+    fn parameter_errors_name_the_parameter() {
+        let json = ApiError::parameter("time", "cannot parse \"x\"").json();
+        assert_eq!(
+            String::from_utf8(json).unwrap(),
+            r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": cannot parse \"x\""}"#
+        );
+    }
+}

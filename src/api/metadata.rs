@@ -1,0 +1,138 @@
+//! `series`, `labels`, `label/<name>/values`: what is stored, without samples; and `metadata`, which is empty because only
+//! scraping servers know types and help texts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::Api;
+use super::error::ApiError;
+use super::json::{JsonBody, JsonWriter};
+use super::params::{Params, unescape_label_name};
+use super::query::{TRUNCATED, in_slot, timeout};
+use crate::model::{Labels, Matcher, TimeRange};
+use crate::read::{ReadError, Source};
+
+/// What the three endpoints ask for.
+struct Selection {
+    sets: Vec<Vec<Matcher>>,
+    range: TimeRange,
+    limit: Option<usize>,
+}
+
+impl Selection {
+    fn from_params(params: &Params) -> Result<Selection, ApiError> {
+        Ok(Selection { range: params.range()?, limit: params.limit()?, sets: params.match_sets()? })
+    }
+
+    /// The sorted union over the match sets; without any, over everything.
+    fn union(
+        &self,
+        read: impl Fn(&[Matcher], TimeRange) -> Result<Vec<String>, ReadError>,
+    ) -> Result<Vec<String>, ReadError> {
+        match self.sets.as_slice() {
+            [] => read(&[], self.range),
+            [only] => read(only, self.range),
+            sets => {
+                let mut union = BTreeSet::new();
+                for set in sets {
+                    union.extend(read(set, self.range)?);
+                }
+                Ok(union.into_iter().collect())
+            }
+        }
+    }
+}
+
+pub async fn series(State(api): State<Arc<Api>>, params: Params) -> Result<Response, ApiError> {
+    if params.all("match[]").next().is_none() {
+        return Err(ApiError::bad_data("no match[] parameter provided"));
+    }
+    let selection = Selection::from_params(&params)?;
+    let timeout = timeout(&api, &params)?;
+    in_slot(api, timeout, move |api, _, _| list_series(api, &selection)).await
+}
+
+fn list_series(api: &Api, selection: &Selection) -> Result<JsonBody, ApiError> {
+    let view = api.db()?.view();
+    let mut warnings = Vec::new();
+    let mut union = BTreeSet::new();
+    for matchers in &selection.sets {
+        let set = view.select(matchers, selection.range)?;
+        warnings.extend(set.warnings());
+        union.extend(set.labels().iter().cloned());
+    }
+    let mut out = JsonWriter::new(api.options.response_max_bytes);
+    out.begin_success();
+    out.raw("[");
+    for (index, labels) in take(&union, selection.limit, &mut warnings).enumerate() {
+        out.separator(index);
+        out.labels(labels);
+        out.check()?;
+    }
+    out.raw("]");
+    Ok(out.end_success(&warnings, &[])?)
+}
+
+/// The first `limit` label sets, with a warning if that leaves some out.
+fn take<'a>(
+    all: &'a BTreeSet<Labels>,
+    limit: Option<usize>,
+    warnings: &mut Vec<String>,
+) -> impl Iterator<Item = &'a Labels> {
+    let limit = limit.unwrap_or(usize::MAX);
+    if all.len() > limit {
+        warnings.push(TRUNCATED.to_string());
+    }
+    all.iter().take(limit)
+}
+
+pub async fn label_names(
+    State(api): State<Arc<Api>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let selection = Selection::from_params(&params)?;
+    let timeout = timeout(&api, &params)?;
+    in_slot(api, timeout, move |api, _, _| {
+        let view = api.db()?.view();
+        let names = selection.union(|matchers, range| view.label_names(matchers, range))?;
+        list_strings(api, &names, selection.limit)
+    })
+    .await
+}
+
+pub async fn label_values(
+    State(api): State<Arc<Api>>,
+    Path(escaped): Path<String>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let name = unescape_label_name(&escaped);
+    if name.is_empty() {
+        return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
+    }
+    let selection = Selection::from_params(&params)?;
+    let timeout = timeout(&api, &params)?;
+    in_slot(api, timeout, move |api, _, _| {
+        let view = api.db()?.view();
+        let values =
+            selection.union(|matchers, range| view.label_values(&name, matchers, range))?;
+        list_strings(api, &values, selection.limit)
+    })
+    .await
+}
+
+fn list_strings(api: &Api, all: &[String], limit: Option<usize>) -> Result<JsonBody, ApiError> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let truncated = all.len() > limit;
+    let warnings: &[String] = if truncated { &[TRUNCATED.to_string()] } else { &[] };
+    let mut out = JsonWriter::new(api.options.response_max_bytes);
+    out.begin_success();
+    out.strings(all.iter().take(limit).map(String::as_str))?;
+    Ok(out.end_success(warnings, &[])?)
+}
+
+pub async fn metric_metadata() -> Response {
+    super::status::success(&serde_json::json!({}))
+}
