@@ -187,11 +187,7 @@ impl Timestamps<'_> {
 
 /// A number of things of which each takes at least `each_bytes`: more than the rest of the payload could hold is
 /// refused, so later loops and sizes are bounded by the payload.
-fn count(
-    cursor: &mut Cursor<'_>,
-    each_bytes: usize,
-    what: &'static str,
-) -> Result<usize, Corrupt> {
+fn count(cursor: &mut Cursor<'_>, each_bytes: usize, what: &'static str) -> Result<usize, Corrupt> {
     let at = cursor.clone();
     let count = cursor.varint(what)?;
     let most = cursor.remaining() / each_bytes;
@@ -266,10 +262,10 @@ mod tests {
     }
 
     fn samples() -> impl Strategy<Value = Samples> {
-        let any = prop::collection::vec(any::<(u64, i64, u64)>(), 0..50);
+        let scattered = prop::collection::vec(any::<(u64, i64, u64)>(), 0..50);
         let equal = (any::<i64>(), prop::collection::vec(any::<(u64, u64)>(), 0..50))
             .prop_map(|(t, rows)| rows.into_iter().map(|(s, v)| (s, t, v)).collect());
-        prop_oneof![any, equal]
+        prop_oneof![scattered, equal]
     }
 
     proptest! {

@@ -29,6 +29,8 @@ pub(super) struct Segment {
     pub(super) void_from: CommitSeq,
     /// End of the last frame that counts.
     pub(super) kept_end: u64,
+    /// Bytes before the first frame that is void: none behind it counts.
+    pub(super) kept_len: u64,
     /// Whether frames that count are not proven durable.
     pub(super) unproven: bool,
     pub(super) damaged: bool,
@@ -47,14 +49,15 @@ impl Segment {
             header: SegmentHeader::decode(&bytes, number),
             number,
             path,
-            blob,
             bytes,
             first_seq: None,
             proven: 0,
             void_from: CommitSeq::MAX,
             kept_end: SEGMENT_HEADER_BYTES as u64,
+            kept_len: blob.len(),
             unproven: false,
             damaged: false,
+            blob,
         };
         segment.survey()?;
         Ok(segment)
@@ -193,7 +196,13 @@ mod tests {
     fn a_segment_may_end_anywhere() {
         let good = segment(&[b"one", b"two"]);
         for len in 0..good.len() {
-            let expected: &[u64] = if len < 83 { &[] } else if len < 131 { &[1] } else { &[1, 2] };
+            let expected: &[u64] = if len < 83 {
+                &[]
+            } else if len < 131 {
+                &[1]
+            } else {
+                &[1, 2]
+            };
             assert_eq!(found(good[..len].to_vec(), Some(7)), expected, "{len} bytes");
         }
     }

@@ -115,7 +115,8 @@ mod tests {
         assert_eq!(path(Path::new("d/wal"), 1), Path::new("d/wal/00000001.wal"));
         assert_eq!(number("00000001.wal"), Some(1));
         assert_eq!(number("123456789.wal"), Some(123_456_789));
-        for other in ["1.wal", "+0000001.wal", "000000001.wal", "00000001.wal.tmp", "LOCK", ".wal"] {
+        for other in ["1.wal", "+0000001.wal", "000000001.wal", "00000001.wal.tmp", "LOCK", ".wal"]
+        {
             assert_eq!(number(other), None, "{other}");
         }
     }
