@@ -31,12 +31,13 @@ pub fn vector_expr() -> Text {
         prop_oneof![
             binary(inner.clone()),
             (scalar_expr(), select(COMPARISONS), bool_modifier(), inner.clone())
-                .prop_map(|(s, op, bool, v)| format!("{s} {op} {bool} {v}")),
+                .prop_map(|(s, op, bool, v)| format!("(({s}) {op} {bool} {v})")),
             aggregate(inner.clone()),
             (select(MATH_FUNCTIONS), inner.clone())
                 .prop_map(|(f, v)| format!("{}({v})", f.to_lowercase())),
             inner.clone().prop_map(|v| format!("({v})")),
-            (select(&["-", "+", "- -"][..]), inner.clone()).prop_map(|(sign, v)| format!("{sign}{v}")),
+            (select(&["-", "+", "- -"][..]), inner.clone())
+                .prop_map(|(sign, v)| format!("{sign}{v}")),
             range_call(subquery(inner.clone())),
             (inner.clone(), select(LABELS)).prop_map(|(v, label)| format!(
                 "label_replace({v}, \"{label}\", \"$1\", \"job\", \"(.*)\")"
@@ -74,6 +75,7 @@ const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^", "atan2", "AtaN2"];
 const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 const SETS: &[&str] = &["and", "OR", "unless"];
 
+/// With a scalar on one side in parentheses, since matching clauses around it are only for vectors.
 fn binary(inner: Text) -> Text {
     let arithmetic = (inner.clone(), select(ARITHMETIC), matching(), inner.clone())
         .prop_map(|(a, op, m, b)| format!("{a} {op} {m} {b}"));
@@ -83,9 +85,8 @@ fn binary(inner: Text) -> Text {
     let set = (inner.clone(), select(SETS), on_or_ignoring(), inner.clone())
         .prop_map(|(a, op, on, b)| format!("{a} {op} {on} {b}"));
     let scalar = (inner.clone(), select(ARITHMETIC), scalar_expr())
-        .prop_map(|(a, op, b)| format!("{a} {op} {b}"));
-    let trim =
-        (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("{a} {op} 5"));
+        .prop_map(|(a, op, b)| format!("({a} {op} {b})"));
+    let trim = (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("({a} {op} 5)"));
     prop_oneof![arithmetic, comparison, set, scalar, trim].boxed()
 }
 
@@ -94,10 +95,7 @@ fn bool_modifier() -> Text {
 }
 
 fn label_list() -> Text {
-    let label = prop_oneof![
-        select(LABELS).prop_map(str::to_string),
-        Just("\"a.b\"".to_string()),
-    ];
+    let label = prop_oneof![select(LABELS).prop_map(str::to_string), Just("\"a.b\"".to_string()),];
     let list = proptest::collection::vec(label, 0..3);
     (list, any::<bool>())
         .prop_map(|(labels, trailing)| {
@@ -120,7 +118,7 @@ fn matching() -> Text {
     let fill = select(&["", "fill(0)", "fill_left(-1)", "fill_right(5m) fill_left(NaN)"][..]);
     let clause = prop_oneof![
         on_or_ignoring(),
-        Just("on(job) group_left".to_string()),
+        Just("on(job) group_left()".to_string()),
         label_list().prop_map(|l| format!("ignoring{l} group_right()")),
         Just("ignoring(le) group_left(instance)".to_string()),
     ];
@@ -129,7 +127,8 @@ fn matching() -> Text {
 
 fn aggregate(inner: Text) -> Text {
     let op = select(&["sum", "AVG", "count", "group", "stddev"][..]);
-    let with_param = select(&["topk(2, ", "quantile(0.9, ", "limit_ratio(-.5, ", "count_values('x', "][..]);
+    let with_param =
+        select(&["topk(2, ", "quantile(0.9, ", "limit_ratio(-.5, ", "count_values('x', "][..]);
     let call = prop_oneof![
         op.prop_map(|op| (op.to_string(), "(".to_string())),
         with_param.prop_map(|text| {
@@ -151,10 +150,8 @@ fn aggregate(inner: Text) -> Text {
 }
 
 fn label_matchers() -> Text {
-    let label = prop_oneof![
-        select(LABELS).prop_map(str::to_string),
-        Just("'odd name'".to_string()),
-    ];
+    let label =
+        prop_oneof![select(LABELS).prop_map(str::to_string), Just("'odd name'".to_string()),];
     let matcher = (label, select(&["=", "!=", "=~", "!~"][..]), select(VALUES))
         .prop_map(|(label, op, value)| format!("{label}{op}{value}"));
     proptest::collection::vec(matcher, 0..3).prop_map(|matchers| matchers.join(", ")).boxed()
