@@ -2,6 +2,8 @@
 //! through [`crate::read::Source`]; knows neither `db` nor HTTP.
 
 pub mod ast;
+pub mod check;
 pub mod functions;
+pub mod lexer;
 pub mod parser;
 pub mod value;
