@@ -3,6 +3,7 @@
 
 pub mod ast;
 pub mod check;
+pub mod engine;
 pub mod functions;
 pub mod lexer;
 pub mod parser;

@@ -1,0 +1,207 @@
+//! What the user should know about an answer: warnings and infos with the place in the query they come from. Unique by
+//! text; of several places the first in the query stands. Every operator adds to them, from several threads.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::ast::Span;
+use super::functions::histogram::MonotonicityFix;
+use crate::model::Timestamp;
+
+#[derive(Debug, Default)]
+pub struct Annotations {
+    warnings: BTreeMap<String, Span>,
+    infos: BTreeMap<String, Span>,
+    monotonicity: BTreeMap<String, (Span, MonotonicityRun)>,
+}
+
+/// All repairs of the buckets of one histogram.
+#[derive(Debug, Clone, Copy)]
+pub struct MonotonicityRun {
+    pub fix: MonotonicityFix,
+    pub samples: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl MonotonicityRun {
+    pub fn one(fix: MonotonicityFix, time: Timestamp) -> MonotonicityRun {
+        MonotonicityRun { fix, samples: 1, first: time, last: time }
+    }
+
+    pub fn merge(&mut self, other: &MonotonicityRun) {
+        self.samples += other.samples;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.fix.min_bucket = self.fix.min_bucket.min(other.fix.min_bucket);
+        self.fix.max_bucket = self.fix.max_bucket.max(other.fix.max_bucket);
+        self.fix.max_diff = self.fix.max_diff.max(other.fix.max_diff);
+    }
+}
+
+impl Annotations {
+    pub fn warn(&mut self, span: Span, message: String) {
+        add(&mut self.warnings, span, message);
+    }
+
+    pub fn info(&mut self, span: Span, message: String) {
+        add(&mut self.infos, span, message);
+    }
+
+    /// Repairs of the metric `name`, which is empty when it is not known.
+    pub fn forced_monotonic(&mut self, span: Span, name: &str, run: MonotonicityRun) {
+        match self.monotonicity.entry(name.to_string()) {
+            Entry::Vacant(entry) => {
+                entry.insert((span, run));
+            }
+            Entry::Occupied(mut entry) => entry.get_mut().1.merge(&run),
+        }
+    }
+
+    /// Whole sentences; `text` is the query.
+    pub fn into_sentences(mut self, text: &str) -> (Vec<String>, Vec<String>) {
+        for (name, (span, run)) in std::mem::take(&mut self.monotonicity) {
+            self.info(span, monotonicity_message(&name, &run));
+        }
+        let sentences = |kind: &str, all: BTreeMap<String, Span>| {
+            let sentence = |(message, span): (String, Span)| {
+                let (line, column) = position(text, span.start as usize);
+                format!("PromQL {kind}: {message} ({line}:{column})")
+            };
+            all.into_iter().map(sentence).collect()
+        };
+        (sentences("warning", self.warnings), sentences("info", self.infos))
+    }
+}
+
+fn add(messages: &mut BTreeMap<String, Span>, span: Span, message: String) {
+    let first = messages.entry(message).or_insert(span);
+    if span.start < first.start {
+        *first = span;
+    }
+}
+
+fn monotonicity_message(name: &str, run: &MonotonicityRun) -> String {
+    let MonotonicityRun { fix, samples, first, last } = run;
+    format!(
+        "input to histogram_quantile needed to be fixed for monotonicity \
+         (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile){}, \
+         from buckets {} to {}, with a max diff of {}, over {samples} samples from {} to {}",
+        for_metric(name),
+        format_value(fix.min_bucket),
+        format_value(fix.max_bucket),
+        two_digits(fix.max_diff),
+        rfc3339(*first),
+        rfc3339(*last),
+    )
+}
+
+/// ` for metric name "x"`, or nothing when the name is not known.
+pub fn for_metric(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") }
+}
+
+/// Line and column, in bytes, from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
+}
+
+/// As Go's `%g`: shortest digits, an exponent below 1e-4 and from 1e21 on.
+pub fn format_value(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_string();
+    }
+    if value != 0.0 && !(1e-4..1e21).contains(&value.abs()) {
+        return go_exponent(&format!("{value:e}"));
+    }
+    format!("{value}")
+}
+
+/// As Go's `%.2g`.
+fn two_digits(value: f64) -> String {
+    let scientific = format!("{value:.1e}");
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    match exponent {
+        Some(0) => trim_zeros(&format!("{value:.1}")),
+        Some(1) => format!("{value:.0}"),
+        Some(exponent @ -4..=-1) => trim_zeros(&format!("{value:.*}", (1 - exponent) as usize)),
+        Some(_) => {
+            let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+            go_exponent(&format!("{}e{exponent}", trim_zeros(digits)))
+        }
+        None => format_value(value),
+    }
+}
+
+fn trim_zeros(digits: &str) -> String {
+    match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => digits.to_string(),
+    }
+}
+
+/// Go writes at least two digits and a sign of an exponent.
+fn go_exponent(rust: &str) -> String {
+    let Some((digits, exponent)) = rust.split_once('e') else { return rust.to_string() };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// UTC with as many fractional digits as needed.
+fn rfc3339(time: Timestamp) -> String {
+    let (days, ms) = (time.div_euclid(86_400_000), time.rem_euclid(86_400_000));
+    // Days since 0000-03-01, by the civil-from-days algorithm: years begin in March, so leap days come last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
+    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let fraction = match ms % 1000 {
+        0 => String::new(),
+        ms => format!(".{ms:03}").trim_end_matches('0').to_string(),
+    };
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_ends_with_the_first_place() {
+        let mut annotations = Annotations::default();
+        annotations.warn(Span { start: 8, end: 9 }, "odd".to_string());
+        annotations.warn(Span { start: 3, end: 9 }, "odd".to_string());
+        let (warnings, infos) = annotations.into_sentences("ab\ncd + ef");
+        assert_eq!(warnings, ["PromQL warning: odd (2:1)"]);
+        assert!(infos.is_empty());
+    }
+
+    #[test]
+    fn numbers_as_go_writes_them() {
+        let written = [0.5, 1e-7, 1e21, 100.0, f64::INFINITY].map(format_value);
+        assert_eq!(written, ["0.5", "1e-07", "1e+21", "100", "+Inf"]);
+        let written = [0.15, 5.0, 12.3, 123.0, 0.0001, 2.4e-9].map(two_digits);
+        assert_eq!(written, ["0.15", "5", "12", "1.2e+02", "0.0001", "2.4e-09"]);
+    }
+
+    #[test]
+    fn times_as_rfc3339() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_400_120), "2000-02-29T00:00:00.12Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+    }
+}

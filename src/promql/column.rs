@@ -1,0 +1,209 @@
+//! One series over the steps of a query: a value and a presence bit per step, since NaN is a value. Plain data that
+//! every operator fills and reads; it knows no labels and no time.
+
+/// A set of steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bits {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bits {
+    /// The empty set over `len` steps.
+    pub fn new(len: usize) -> Bits {
+        let mut bits = Bits::default();
+        bits.reset(len);
+        bits
+    }
+
+    pub fn reset(&mut self, len: usize) {
+        self.words.clear();
+        self.words.resize(len.div_ceil(64), 0);
+        self.len = len;
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    pub fn contains(&self, step: usize) -> bool {
+        self.words[step / 64] >> (step % 64) & 1 == 1
+    }
+
+    pub fn insert(&mut self, step: usize) {
+        self.words[step / 64] |= 1 << (step % 64);
+    }
+
+    pub fn remove(&mut self, step: usize) {
+        self.words[step / 64] &= !(1 << (step % 64));
+    }
+
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub fn union(&mut self, other: &Bits) {
+        self.combine(other, |mine, theirs| mine | theirs);
+    }
+
+    pub fn intersect(&mut self, other: &Bits) {
+        self.combine(other, |mine, theirs| mine & theirs);
+    }
+
+    pub fn subtract(&mut self, other: &Bits) {
+        self.combine(other, |mine, theirs| mine & !theirs);
+    }
+
+    fn combine(&mut self, other: &Bits, f: impl Fn(u64, u64) -> u64) {
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine = f(*mine, *theirs);
+        }
+    }
+
+    /// The first step in both sets.
+    pub fn first_common(&self, other: &Bits) -> Option<usize> {
+        let both = self.words.iter().zip(&other.words).map(|(mine, theirs)| mine & theirs);
+        let mut both = both.enumerate().filter(|(_, word)| *word != 0);
+        both.next().map(|(index, word)| index * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// The members in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                if rest == 0 {
+                    return None;
+                }
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                Some(index * 64 + bit)
+            })
+        })
+    }
+}
+
+/// The values of one series at the steps where it has one. Values at absent steps mean nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Column {
+    pub values: Vec<f64>,
+    pub present: Bits,
+}
+
+impl Column {
+    /// Absent at all of `len` steps.
+    pub fn new(len: usize) -> Column {
+        let mut column = Column::default();
+        column.reset(len);
+        column
+    }
+
+    pub fn reset(&mut self, len: usize) {
+        self.values.clear();
+        self.values.resize(len, 0.0);
+        self.present.reset(len);
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Absent at every step.
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
+    pub fn get(&self, step: usize) -> Option<f64> {
+        self.present.contains(step).then(|| self.values[step])
+    }
+
+    pub fn set(&mut self, step: usize, value: f64) {
+        self.values[step] = value;
+        self.present.insert(step);
+    }
+
+    /// The present steps and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.present.iter().map(|step| (step, self.values[step]))
+    }
+
+    /// Replaces every present value, or removes it.
+    pub fn filter_map(&mut self, mut f: impl FnMut(usize, f64) -> Option<f64>) {
+        for index in 0..self.present.words.len() {
+            let mut rest = self.present.words[index];
+            while rest != 0 {
+                let step = index * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                match f(step, self.values[step]) {
+                    Some(value) => self.values[step] = value,
+                    None => self.present.remove(step),
+                }
+            }
+        }
+    }
+
+    /// Replaces every present value.
+    pub fn map(&mut self, mut f: impl FnMut(usize, f64) -> f64) {
+        self.filter_map(|step, value| Some(f(step, value)));
+    }
+
+    pub fn copy_from(&mut self, other: &Column) {
+        self.values.clone_from(&other.values);
+        self.present.words.clone_from(&other.present.words);
+        self.present.len = other.present.len;
+    }
+
+    /// Takes over the steps of `other`. `Err`: the first step both have.
+    pub fn merge(&mut self, other: &Column) -> Result<(), usize> {
+        if let Some(step) = self.present.first_common(&other.present) {
+            return Err(step);
+        }
+        for (step, value) in other.iter() {
+            self.set(step, value);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_iterate_and_combine() {
+        let mut a = Bits::new(130);
+        let mut b = Bits::new(130);
+        [0, 63, 64, 129].map(|step| a.insert(step));
+        [63, 100].map(|step| b.insert(step));
+        assert_eq!(a.iter().collect::<Vec<_>>(), [0, 63, 64, 129]);
+        assert_eq!(a.first_common(&b), Some(63));
+        let mut union = a.clone();
+        union.union(&b);
+        assert_eq!(union.count(), 5);
+        a.subtract(&b);
+        assert_eq!(a.iter().collect::<Vec<_>>(), [0, 64, 129]);
+        assert_eq!(a.first_common(&b), None);
+    }
+
+    #[test]
+    fn nan_is_a_value() {
+        let mut column = Column::new(3);
+        column.set(1, f64::NAN);
+        assert!(column.get(1).is_some_and(f64::is_nan));
+        assert_eq!(column.get(0), None);
+    }
+
+    #[test]
+    fn merge_reports_the_first_shared_step() {
+        let (mut a, mut b) = (Column::new(4), Column::new(4));
+        a.set(0, 1.0);
+        b.set(2, 2.0);
+        assert_eq!(a.merge(&b), Ok(()));
+        assert_eq!(a.iter().collect::<Vec<_>>(), [(0, 1.0), (2, 2.0)]);
+        assert_eq!(a.merge(&b), Err(2));
+    }
+}

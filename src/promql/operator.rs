@@ -1,0 +1,310 @@
+//! The shape of evaluation: an operator tells its series first and gives the column of one series on demand. The
+//! consumer asks for each column at most once, in any order, from several threads; an operator that needs a column
+//! more often keeps it. No operator here reads data.
+
+use hashbrown::HashMap;
+
+use super::column::Column;
+use super::query::{Held, Query};
+use super::value::QueryError;
+use crate::model::{Labels, METRIC_NAME};
+use crate::read::Columns;
+
+/// A result series before its values are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meta {
+    pub labels: Labels,
+    /// The metric name does not belong to the result, but is kept to the end (delayed name removal).
+    pub drop_name: bool,
+}
+
+impl Meta {
+    pub fn new(labels: Labels) -> Meta {
+        Meta { labels, drop_name: false }
+    }
+
+    /// After an operation that changes what the metric is.
+    pub fn without_name(&self, delayed: bool) -> Meta {
+        match delayed {
+            true => Meta { labels: self.labels.clone(), drop_name: true },
+            false => Meta::new(without_metadata(&self.labels)),
+        }
+    }
+}
+
+/// A label that describes the metric, not the thing measured: it goes where the name goes.
+pub fn is_metadata_label(name: &str) -> bool {
+    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+}
+
+/// The label set without name, type and unit of the metric.
+pub fn without_metadata(labels: &Labels) -> Labels {
+    match labels.iter().any(|(name, _)| is_metadata_label(name)) {
+        true => labels.filtered(|name| !is_metadata_label(name)),
+        false => labels.clone(),
+    }
+}
+
+/// See the module. The label sets of `series` are unique.
+pub trait Operator: Send + Sync {
+    fn series(&self) -> &[Meta];
+
+    /// Replaces the contents of `out` with the values of series `index`.
+    ///
+    /// # Errors
+    /// Reading fails, a budget is exceeded, or the values allow no result.
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError>;
+}
+
+pub type BoxOperator<'q> = Box<dyn Operator + 'q>;
+
+/// Buffers of one thread, reused from series to series.
+#[derive(Default)]
+pub struct Scratch {
+    /// What the range input of the moment has read.
+    pub samples: Columns,
+    spare: Vec<Column>,
+}
+
+impl Scratch {
+    /// A column with any contents.
+    pub fn take(&mut self) -> Column {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Gives a column back for reuse.
+    pub fn give(&mut self, column: Column) {
+        self.spare.push(column);
+    }
+}
+
+/// Columns evaluated and kept.
+pub struct Materialized<'q> {
+    pub series: Vec<Meta>,
+    pub columns: Vec<Column>,
+    held: Vec<Held<'q>>,
+}
+
+impl<'q> Materialized<'q> {
+    /// Columns made by the caller, all of the same length.
+    pub fn new(
+        query: &'q Query<'_>,
+        series: Vec<Meta>,
+        columns: Vec<Column>,
+    ) -> Result<Materialized<'q>, QueryError> {
+        let held = vec![query.hold(columns.iter().map(Column::len).sum())?];
+        Ok(Materialized { series, columns, held })
+    }
+
+    /// Evaluates an operator whole.
+    pub fn of(
+        query: &'q Query<'_>,
+        operator: BoxOperator<'q>,
+    ) -> Result<Materialized<'q>, QueryError> {
+        let series = operator.series().to_vec();
+        let (mut columns, mut all_held) = (Vec::with_capacity(series.len()), Vec::new());
+        query.for_each_chunk(
+            series.len(),
+            |chunk| {
+                let mut scratch = Scratch::default();
+                let mut columns = Vec::with_capacity(chunk.len());
+                let mut held = Vec::with_capacity(chunk.len());
+                for index in chunk {
+                    let mut column = Column::default();
+                    operator.column(index, &mut scratch, &mut column)?;
+                    held.push(query.hold(column.len())?);
+                    columns.push(column);
+                }
+                Ok((columns, held))
+            },
+            |(chunk, held)| {
+                columns.extend(chunk);
+                all_held.extend(held);
+                Ok(())
+            },
+        )?;
+        Ok(Materialized { series, columns, held: all_held })
+    }
+
+    /// The columns and their place in the budget, for an owner that changes them.
+    pub fn into_parts(self) -> (Vec<Meta>, Vec<Column>, Vec<Held<'q>>) {
+        (self.series, self.columns, self.held)
+    }
+
+    pub fn from_parts(parts: (Vec<Meta>, Vec<Column>, Vec<Held<'q>>)) -> Materialized<'q> {
+        Materialized { series: parts.0, columns: parts.1, held: parts.2 }
+    }
+}
+
+impl Operator for Materialized<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(&self, index: usize, _: &mut Scratch, out: &mut Column) -> Result<(), QueryError> {
+        out.copy_from(&self.columns[index]);
+        Ok(())
+    }
+}
+
+/// One step's values, repeated over a timeline: an expression that does not depend on the step.
+pub struct Repeat<'q> {
+    pub inner: BoxOperator<'q>,
+    pub count: usize,
+}
+
+impl Operator for Repeat<'_> {
+    fn series(&self) -> &[Meta] {
+        self.inner.series()
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let mut once = scratch.take();
+        self.inner.column(index, scratch, &mut once)?;
+        out.reset(self.count);
+        if let Some(value) = once.get(0) {
+            (0..self.count).for_each(|step| out.set(step, value));
+        }
+        scratch.give(once);
+        Ok(())
+    }
+}
+
+/// A function of each value and its step; `None` removes the value.
+pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q>;
+
+/// Another value for every value, under other labels.
+pub struct Map<'q> {
+    pub inner: BoxOperator<'q>,
+    pub series: Vec<Meta>,
+    pub function: ValueMap<'q>,
+}
+
+impl Operator for Map<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.inner.column(index, scratch, out)?;
+        out.filter_map(&self.function);
+        Ok(())
+    }
+}
+
+/// Other labels for the same values.
+pub struct Relabel<'q> {
+    pub inner: BoxOperator<'q>,
+    pub series: Vec<Meta>,
+}
+
+impl Operator for Relabel<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.inner.column(index, scratch, out)
+    }
+}
+
+/// Makes the label sets unique again after some have become equal: series with the same labels are one, as long as
+/// no two of them have a value at the same step.
+pub fn merge_equal<'q>(inner: BoxOperator<'q>) -> BoxOperator<'q> {
+    let mut position = HashMap::with_capacity(inner.series().len());
+    let mut members: Vec<Vec<usize>> = Vec::with_capacity(inner.series().len());
+    let mut series: Vec<Meta> = Vec::new();
+    for (index, meta) in inner.series().iter().enumerate() {
+        let at = *position.entry(meta.labels.clone()).or_insert(members.len());
+        if at == members.len() {
+            members.push(vec![index]);
+            series.push(meta.clone());
+        } else {
+            members[at].push(index);
+            series[at].drop_name &= meta.drop_name;
+        }
+    }
+    if members.len() == inner.series().len() {
+        return inner;
+    }
+    Box::new(Merged { inner, series, members })
+}
+
+struct Merged<'q> {
+    inner: BoxOperator<'q>,
+    series: Vec<Meta>,
+    members: Vec<Vec<usize>>,
+}
+
+impl Operator for Merged<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let members = &self.members[index];
+        self.inner.column(members[0], scratch, out)?;
+        for member in &members[1..] {
+            let mut other = scratch.take();
+            self.inner.column(*member, scratch, &mut other)?;
+            out.merge(&other).map_err(|_| same_labelset())?;
+            scratch.give(other);
+        }
+        Ok(())
+    }
+}
+
+/// Two result series with the same labels and a value at the same step.
+pub fn same_labelset() -> QueryError {
+    QueryError::Execution("vector cannot contain metrics with the same labelset".to_string())
+}
+
+/// Drops the metric names of an operator and makes the label sets unique again.
+pub fn drop_names<'q>(query: &Query<'_>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
+    let delayed = query.options.delayed_name_removal;
+    let series = dropped_names(inner.series(), delayed);
+    let unique = delayed || names_agree(inner.series());
+    let relabelled = Box::new(Relabel { inner, series });
+    if unique { relabelled } else { merge_equal(relabelled) }
+}
+
+pub fn dropped_names(series: &[Meta], delayed: bool) -> Vec<Meta> {
+    series.iter().map(|meta| meta.without_name(delayed)).collect()
+}
+
+/// All series have the same name and neither type nor unit: without it their labels are as unique as before.
+pub fn names_agree(series: &[Meta]) -> bool {
+    let Some(first) = series.first() else { return true };
+    let name = first.labels.metric_name();
+    let plain = |(label, value): (&str, &str)| match label {
+        METRIC_NAME => value == name,
+        label => !is_metadata_label(label),
+    };
+    series.iter().all(|meta| meta.labels.iter().all(plain))
+        && series.iter().all(|meta| meta.labels.metric_name() == name)
+}

@@ -1,0 +1,156 @@
+//! One evaluation under way: the frame it runs in, the threads it may use, the budgets it may not exceed, and what it
+//! has to tell besides its value. Every operator holds a reference to it.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::annotations::Annotations;
+use super::ast::Span;
+use super::engine::EngineOptions;
+use super::timeline::Frame;
+use super::value::{QueryError, QueryStats};
+use crate::read::Source;
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
+
+/// Series in one unit of parallel work. Reductions merge units in order, so that no answer depends on scheduling.
+pub const CHUNK_SERIES: usize = 256;
+/// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
+const WAVE_CHUNKS_PER_THREAD: usize = 4;
+
+/// The threads queries run on.
+pub struct Workers {
+    /// `None`: the calling thread does everything.
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl Workers {
+    /// A pool that cannot be started leaves the work to the calling threads.
+    pub fn new(threads: usize) -> Workers {
+        let name = |index| format!("query-{index}");
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+        Workers { pool: if threads > 1 { builder.build().ok() } else { None } }
+    }
+
+    fn threads(&self) -> usize {
+        self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+}
+
+/// See the module.
+pub struct Query<'q> {
+    pub options: &'q EngineOptions,
+    pub workers: &'q Workers,
+    pub source: &'q dyn Source,
+    pub frame: Frame,
+    pub lookback_delta_ms: i64,
+    pub deadline: Option<Instant>,
+    pub canceled: Arc<AtomicBool>,
+    pub annotations: Mutex<Annotations>,
+    /// Sentences about the completeness of the data, from the source.
+    pub source_warnings: Mutex<Vec<String>>,
+    pub samples_held: AtomicU64,
+    pub samples_peak: AtomicU64,
+    pub samples_read: AtomicU64,
+    pub samples_queryable: AtomicU64,
+}
+
+impl Query<'_> {
+    /// # Errors
+    /// Nobody waits for the answer any more.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.canceled.load(Ordering::Relaxed) {
+            return Err(QueryError::Canceled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(QueryError::Timeout),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts samples as held until the guard is dropped.
+    ///
+    /// # Errors
+    /// Together with what is held already they are too many.
+    pub fn hold(&self, samples: usize) -> Result<Held<'_>, QueryError> {
+        let samples = samples as u64;
+        let held = self.samples_held.fetch_add(samples, Ordering::Relaxed) + samples;
+        let guard = Held { held: &self.samples_held, samples };
+        if held > self.options.samples_max {
+            return Err(QueryError::TooManySamples);
+        }
+        self.samples_peak.fetch_max(held, Ordering::Relaxed);
+        Ok(guard)
+    }
+
+    /// Counts samples decoded, and their uses in windows.
+    pub fn count_samples(&self, read: usize, queryable: u64) {
+        self.samples_read.fetch_add(read as u64, Ordering::Relaxed);
+        self.samples_queryable.fetch_add(queryable, Ordering::Relaxed);
+    }
+
+    pub fn stats(&self) -> QueryStats {
+        QueryStats {
+            samples_queryable: self.samples_queryable.load(Ordering::Relaxed),
+            samples_read: self.samples_read.load(Ordering::Relaxed),
+            samples_peak: self.samples_peak.load(Ordering::Relaxed),
+        }
+    }
+
+    pub fn warn(&self, span: Span, message: impl Into<String>) {
+        self.annotations.lock().warn(span, message.into());
+    }
+
+    pub fn info(&self, span: Span, message: impl Into<String>) {
+        self.annotations.lock().info(span, message.into());
+    }
+
+    /// Warns of a quantile that is none.
+    pub fn check_quantile(&self, span: Span, phi: f64) {
+        if !(0.0..=1.0).contains(&phi) {
+            let phi = super::annotations::format_value(phi);
+            self.warn(span, format!("quantile value should be between 0 and 1, got {phi}"));
+        }
+    }
+
+    /// Does `work` on chunks of `total` things, several at a time, and gives every result to `merge`, in order.
+    ///
+    /// # Errors
+    /// The error of the first chunk that has one.
+    pub fn for_each_chunk<T: Send>(
+        &self,
+        total: usize,
+        work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
+        mut merge: impl FnMut(T) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let chunk = |index: usize| {
+            self.check()?;
+            work(index * CHUNK_SERIES..((index + 1) * CHUNK_SERIES).min(total))
+        };
+        let chunks = total.div_ceil(CHUNK_SERIES);
+        let Some(pool) = self.workers.pool.as_ref().filter(|_| chunks > 1) else {
+            return (0..chunks).try_for_each(|index| merge(chunk(index)?));
+        };
+        let wave = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
+        for first in (0..chunks).step_by(wave) {
+            let last = (first + wave).min(chunks);
+            let results: Vec<_> =
+                pool.install(|| (first..last).into_par_iter().map(chunk).collect());
+            results.into_iter().try_for_each(|result| merge(result?))?;
+        }
+        Ok(())
+    }
+}
+
+/// Samples counted as held.
+pub struct Held<'q> {
+    held: &'q AtomicU64,
+    samples: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.samples, Ordering::Relaxed);
+    }
+}

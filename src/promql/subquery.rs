@@ -1,0 +1,56 @@
+//! Subqueries: an instant vector evaluated on a timeline of its own, at absolute multiples of its step, whose columns
+//! become the samples of a range vector. The inner columns are evaluated once for all windows of all outer steps.
+
+use super::ast::Subquery;
+use super::operator::{BoxOperator, Meta, Scratch};
+use super::plan::Plan;
+use super::query::Query;
+use super::timeline::{TimeShift, Timeline};
+use super::value::QueryError;
+use super::window::RangeInput;
+
+pub struct SubqueryInput<'q> {
+    query: &'q Query<'q>,
+    inner: BoxOperator<'q>,
+    timeline: Timeline,
+}
+
+impl<'q> SubqueryInput<'q> {
+    pub fn new(
+        plan: &Plan<'q>,
+        subquery: &Subquery,
+        shift: TimeShift,
+        range_ms: i64,
+    ) -> Result<SubqueryInput<'q>, QueryError> {
+        let query = plan.query;
+        let step_ms = match &subquery.step {
+            Some(step) => query.frame.positive_duration_ms(step)?,
+            None => query.options.default_step_ms,
+        };
+        let first = shift.apply(plan.timeline.start).saturating_sub(range_ms);
+        let last = shift.apply(plan.timeline.end());
+        let timeline = Timeline::aligned(first, last, step_ms);
+        // A column of the inner timeline must fit the budget before one is made.
+        drop(query.hold(timeline.count)?);
+        let inner = plan.on(timeline).vector(&subquery.expr)?;
+        Ok(SubqueryInput { query, inner, timeline })
+    }
+}
+
+impl RangeInput for SubqueryInput<'_> {
+    fn series(&self) -> &[Meta] {
+        self.inner.series()
+    }
+
+    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
+        let _held = self.query.hold(self.timeline.count)?;
+        let mut column = scratch.take();
+        self.inner.column(index, scratch, &mut column)?;
+        scratch.samples.clear();
+        for (step, value) in column.iter() {
+            scratch.samples.push(self.timeline.time(step), value);
+        }
+        scratch.give(column);
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! Range vectors and the functions of them. A series is read whole, once; then a window slides over its samples and
+//! the function sees a slice per step. The two inputs are the range selector and the subquery.
+
+use super::ast::{Expr, ExprKind, MatrixSelector, Span};
+use super::column::Column;
+use super::functions::{RangeFunction, Window};
+use super::operator::{Meta, Operator, Scratch};
+use super::plan::{Plan, unparen};
+use super::query::Query;
+use super::select::{CHECK_STEPS, RangeSelector};
+use super::subquery::SubqueryInput;
+use super::timeline::{TimeShift, Timeline};
+use super::value::{MatrixSeries, QueryError};
+use crate::model::Timestamp;
+use crate::read::Columns;
+
+/// Samples of whole series.
+pub trait RangeInput: Send + Sync {
+    fn series(&self) -> &[Meta];
+
+    /// Replaces `scratch.samples` with all samples of series `index` that any window may need, without
+    /// staleness markers.
+    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError>;
+}
+
+/// A range vector: the samples, and the window at each step.
+pub struct RangeVector<'q> {
+    pub query: &'q Query<'q>,
+    pub input: Box<dyn RangeInput + 'q>,
+    pub timeline: Timeline,
+    pub shift: TimeShift,
+    pub range_ms: i64,
+    /// Of the expression, for annotations.
+    pub span: Span,
+}
+
+/// The samples of one window lie at `from..to`.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    from: usize,
+    to: usize,
+    start: Timestamp,
+    end: Timestamp,
+    eval_time: Timestamp,
+}
+
+impl<'q> RangeVector<'q> {
+    /// From an expression of type range vector.
+    pub fn build(plan: &Plan<'q>, expr: &Expr) -> Result<RangeVector<'q>, QueryError> {
+        let expr = unparen(expr);
+        match &expr.kind {
+            ExprKind::Matrix(matrix) => RangeVector::of_selector(plan, matrix, expr.span),
+            ExprKind::Subquery(subquery) => {
+                let query = plan.query;
+                let shift = query.frame.shift(&subquery.time)?;
+                let range_ms = query.frame.positive_duration_ms(&subquery.range)?;
+                let input = Box::new(SubqueryInput::new(plan, subquery, shift, range_ms)?);
+                let (timeline, span) = (plan.timeline, expr.span);
+                Ok(RangeVector { query, input, timeline, shift, range_ms, span })
+            }
+            _ => Err(QueryError::Unsupported("this kind of range vector".to_string())),
+        }
+    }
+
+    fn of_selector(
+        plan: &Plan<'q>,
+        matrix: &MatrixSelector,
+        span: Span,
+    ) -> Result<RangeVector<'q>, QueryError> {
+        let (query, timeline) = (plan.query, plan.timeline);
+        let shift = query.frame.shift(&matrix.selector.time)?;
+        let range_ms = query.frame.positive_duration_ms(&matrix.range)?;
+        let input = RangeSelector::new(query, &matrix.selector, timeline, shift, range_ms)?;
+        Ok(RangeVector { query, input: Box::new(input), timeline, shift, range_ms, span })
+    }
+
+    /// Calls `visit` with every window that holds samples.
+    pub fn for_each_window(
+        &self,
+        samples: &Columns,
+        mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let _held = self.query.hold(samples.len())?;
+        let (mut from, mut to, mut queryable) = (0, 0, 0);
+        for step in 0..self.timeline.count {
+            if step % CHECK_STEPS == CHECK_STEPS - 1 {
+                self.query.check()?;
+            }
+            let slot = self.slot(samples, step, from, to);
+            (from, to) = (slot.from, slot.to);
+            if from < to {
+                queryable += (to - from) as u64;
+                visit(step, &slot.window(samples))?;
+            }
+        }
+        self.query.count_samples(0, queryable);
+        Ok(())
+    }
+
+    /// Times never fall from step to step, so both edges only move right.
+    fn slot(&self, samples: &Columns, step: usize, mut from: usize, mut to: usize) -> Slot {
+        let eval_time = self.timeline.time(step);
+        let end = self.shift.apply(eval_time);
+        let start = end.saturating_sub(self.range_ms);
+        while to < samples.len() && samples.timestamps[to] <= end {
+            to += 1;
+        }
+        while from < to && samples.timestamps[from] <= start {
+            from += 1;
+        }
+        Slot { from, to, start, end, eval_time }
+    }
+
+    /// The samples themselves, of an instant query.
+    pub fn matrix(&self) -> Result<Vec<MatrixSeries>, QueryError> {
+        let mut matrix = Vec::new();
+        let mut scratch = Scratch::default();
+        let mut kept = Vec::new();
+        for (index, meta) in self.input.series().iter().enumerate() {
+            self.input.samples(index, &mut scratch)?;
+            let mut points = Columns::default();
+            self.for_each_window(&scratch.samples, |_, window| {
+                points.timestamps.extend_from_slice(window.timestamps);
+                points.floats.extend_from_slice(window.values);
+                Ok(())
+            })?;
+            if !points.is_empty() {
+                kept.push(self.query.hold(points.len())?);
+                matrix.push(MatrixSeries { labels: meta.labels.clone(), points });
+            }
+        }
+        Ok(matrix)
+    }
+}
+
+impl Slot {
+    fn window<'a>(&self, samples: &'a Columns) -> Window<'a> {
+        Window {
+            timestamps: &samples.timestamps[self.from..self.to],
+            values: &samples.floats[self.from..self.to],
+            range_start: self.start,
+            range_end: self.end,
+            eval_time: self.eval_time,
+        }
+    }
+}
+
+/// A function of a range vector and of scalars, applied to every series.
+pub struct RangeCall<'q> {
+    pub range: RangeVector<'q>,
+    /// Metric names are dropped already where the function drops them.
+    pub series: Vec<Meta>,
+    pub function: RangeFunction,
+    /// The scalar arguments, each with a value per step.
+    pub args: Vec<Vec<f64>>,
+    pub notes: Notes,
+}
+
+/// What a call has to tell the user about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    None,
+    /// The function expects a counter.
+    Counter,
+    /// The first argument is a quantile, written here.
+    Quantile(Span),
+}
+
+/// What the names of counters end in.
+const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+
+impl RangeCall<'_> {
+    fn evaluate(&self, samples: &Columns, out: &mut Column) -> Result<(), QueryError> {
+        let mut args = vec![0.0; self.args.len()];
+        self.range.for_each_window(samples, |step, window| {
+            for (arg, values) in args.iter_mut().zip(&self.args) {
+                *arg = values[step];
+            }
+            if let Notes::Quantile(span) = self.notes {
+                self.range.query.check_quantile(span, args[0]);
+            }
+            if let Some(value) = (self.function)(window, &args) {
+                out.set(step, value);
+            }
+            Ok(())
+        })
+    }
+
+    fn note_counter(&self, index: usize) {
+        let name = self.range.input.series()[index].labels.metric_name();
+        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+            return;
+        }
+        let message = format!(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
+        );
+        self.range.query.info(self.range.span, message);
+    }
+}
+
+impl Operator for RangeCall<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        out.reset(self.range.timeline.count);
+        self.range.input.samples(index, scratch)?;
+        self.evaluate(&scratch.samples, out)?;
+        if self.notes == Notes::Counter && !out.is_empty() {
+            self.note_counter(index);
+        }
+        Ok(())
+    }
+}
