@@ -7,4 +7,7 @@ pub mod engine;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+mod printer;
+#[cfg(test)]
+pub mod testing;
 pub mod value;
