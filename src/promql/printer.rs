@@ -211,9 +211,9 @@ fn write_list(exprs: &[Expr], f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 fn labels(labels: &[String]) -> String {
-    let written = labels.iter().map(|label| {
-        if is_legacy_label_name(label) { label.clone() } else { quoted(label) }
-    });
+    let written = labels
+        .iter()
+        .map(|label| if is_legacy_label_name(label) { label.clone() } else { quoted(label) });
     written.collect::<Vec<_>>().join(", ")
 }
 

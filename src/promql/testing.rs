@@ -36,7 +36,8 @@ pub fn vector_expr() -> Text {
             (select(MATH_FUNCTIONS), inner.clone())
                 .prop_map(|(f, v)| format!("{}({v})", f.to_lowercase())),
             inner.clone().prop_map(|v| format!("({v})")),
-            (select(&["-", "+", "- -"][..]), inner.clone()).prop_map(|(sign, v)| format!("{sign}{v}")),
+            (select(&["-", "+", "- -"][..]), inner.clone())
+                .prop_map(|(sign, v)| format!("{sign}{v}")),
             range_call(subquery(inner.clone())),
             (inner.clone(), select(LABELS)).prop_map(|(v, label)| format!(
                 "label_replace({v}, \"{label}\", \"$1\", \"job\", \"(.*)\")"
@@ -84,8 +85,7 @@ fn binary(inner: Text) -> Text {
         .prop_map(|(a, op, on, b)| format!("{a} {op} {on} {b}"));
     let scalar = (inner.clone(), select(ARITHMETIC), scalar_expr())
         .prop_map(|(a, op, b)| format!("{a} {op} {b}"));
-    let trim =
-        (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("{a} {op} 5"));
+    let trim = (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("{a} {op} 5"));
     prop_oneof![arithmetic, comparison, set, scalar, trim].boxed()
 }
 
@@ -94,10 +94,7 @@ fn bool_modifier() -> Text {
 }
 
 fn label_list() -> Text {
-    let label = prop_oneof![
-        select(LABELS).prop_map(str::to_string),
-        Just("\"a.b\"".to_string()),
-    ];
+    let label = prop_oneof![select(LABELS).prop_map(str::to_string), Just("\"a.b\"".to_string()),];
     let list = proptest::collection::vec(label, 0..3);
     (list, any::<bool>())
         .prop_map(|(labels, trailing)| {
@@ -129,7 +126,8 @@ fn matching() -> Text {
 
 fn aggregate(inner: Text) -> Text {
     let op = select(&["sum", "AVG", "count", "group", "stddev"][..]);
-    let with_param = select(&["topk(2, ", "quantile(0.9, ", "limit_ratio(-.5, ", "count_values('x', "][..]);
+    let with_param =
+        select(&["topk(2, ", "quantile(0.9, ", "limit_ratio(-.5, ", "count_values('x', "][..]);
     let call = prop_oneof![
         op.prop_map(|op| (op.to_string(), "(".to_string())),
         with_param.prop_map(|text| {
@@ -151,10 +149,8 @@ fn aggregate(inner: Text) -> Text {
 }
 
 fn label_matchers() -> Text {
-    let label = prop_oneof![
-        select(LABELS).prop_map(str::to_string),
-        Just("'odd name'".to_string()),
-    ];
+    let label =
+        prop_oneof![select(LABELS).prop_map(str::to_string), Just("'odd name'".to_string()),];
     let matcher = (label, select(&["=", "!=", "=~", "!~"][..]), select(VALUES))
         .prop_map(|(label, op, value)| format!("{label}{op}{value}"));
     proptest::collection::vec(matcher, 0..3).prop_map(|matchers| matchers.join(", ")).boxed()

@@ -117,9 +117,8 @@ pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
     let mut units = UNITS.iter();
     let mut total_ms: u64 = 0;
     while !rest.is_empty() {
-        let (after, (count, unit)) = (digit1::<_, Error<&str>>, unit)
-            .parse(rest)
-            .map_err(|_| invalid())?;
+        let (after, (count, unit)) =
+            (digit1::<_, Error<&str>>, unit).parse(rest).map_err(|_| invalid())?;
         let (_, unit_ms) = units.find(|(name, _)| *name == unit).ok_or_else(invalid)?;
         let count = count.parse::<u64>().map_err(|_| out_of_range())?;
         let part_ms = count.checked_mul(*unit_ms).ok_or_else(out_of_range)?;

@@ -116,7 +116,10 @@ const KEYWORDS: &[(&str, Keyword)] = &[
 impl Keyword {
     /// The keyword `word` is, in any case.
     pub fn of(word: &str) -> Option<Keyword> {
-        KEYWORDS.iter().find(|(text, _)| word.eq_ignore_ascii_case(text)).map(|(_, keyword)| *keyword)
+        KEYWORDS
+            .iter()
+            .find(|(text, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, keyword)| *keyword)
     }
 
     /// May it stand for a metric of that name where an expression is expected?

@@ -11,7 +11,10 @@ pub fn opens_call(keyword: Keyword, next: TokenKind) -> bool {
     use Keyword::*;
     match keyword {
         Aggregate(_) => {
-            matches!(next, TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without))
+            matches!(
+                next,
+                TokenKind::LeftParen | TokenKind::Keyword(Keyword::By | Keyword::Without)
+            )
         }
         Start | End | Step | Range | MaxOf | MinOf => next == TokenKind::LeftParen,
         _ => false,
@@ -112,9 +115,7 @@ fn aggregation_arguments(
     match (args.next(), args.next(), args.next()) {
         (Some(expr), None, None) if wanted == 1 => Ok((None, expr)),
         (Some(param), Some(expr), None) if wanted == 2 => Ok((Some(param), expr)),
-        (None, _, _) => {
-            Err(cursor.error(span, "no arguments for aggregate expression provided"))
-        }
+        (None, _, _) => Err(cursor.error(span, "no arguments for aggregate expression provided")),
         _ => {
             let message = format!(
                 "wrong number of arguments for aggregate expression provided, expected {wanted}, got {count}"

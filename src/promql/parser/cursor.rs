@@ -64,11 +64,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes the next token, which must be this one; `context` and `expected` are for the error.
     pub fn expect(&mut self, kind: TokenKind, context: &str, expected: &str) -> Result<Token> {
-        if self.kind() == kind {
-            Ok(self.take())
-        } else {
-            Err(self.unexpected(context, expected))
-        }
+        if self.kind() == kind { Ok(self.take()) } else { Err(self.unexpected(context, expected)) }
     }
 
     pub fn at_end(&self) -> bool {

@@ -4,8 +4,8 @@
 use super::cursor::{Cursor, Result};
 use super::expr::sign;
 use crate::promql::ast::{
-    BinaryOp, DurationExpr, DurationOp, Expr, ExprKind, MatrixSelector, NumberLiteral, Span, Subquery,
-    TimeModifiers,
+    BinaryOp, DurationExpr, DurationOp, Expr, ExprKind, MatrixSelector, NumberLiteral, Span,
+    Subquery, TimeModifiers,
 };
 use crate::promql::lexer::token::{Keyword, TokenKind};
 

@@ -218,4 +218,3 @@ fn parenthesised(cursor: &mut Cursor<'_>) -> Result<Expr> {
     cursor.expect(TokenKind::RightParen, "", "")?;
     Ok(Expr { kind: ExprKind::Paren(Box::new(inner)), span: cursor.span_from(start) })
 }
-
