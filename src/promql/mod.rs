@@ -10,6 +10,7 @@ pub mod functions;
 pub mod lexer;
 pub mod parser;
 mod printer;
+pub mod script;
 #[cfg(test)]
 pub mod testing;
 pub mod value;
