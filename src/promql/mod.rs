@@ -38,6 +38,9 @@ mod distribution;
 mod fold;
 mod rank;
 
+#[cfg(test)]
+mod tests;
+
 mod absent;
 mod buckets;
 mod call;
