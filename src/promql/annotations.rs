@@ -125,7 +125,8 @@ pub fn format_value(value: f64) -> String {
 /// As Go's `%.2g`.
 fn two_digits(value: f64) -> String {
     let scientific = format!("{value:.1e}");
-    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let exponent =
+        scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
     match exponent {
         Some(0) => trim_zeros(&format!("{value:.1}")),
         Some(1) => format!("{value:.0}"),

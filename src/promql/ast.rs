@@ -133,6 +133,19 @@ pub enum DurationOp {
     Pow,
 }
 
+impl DurationOp {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DurationOp::Add => "+",
+            DurationOp::Sub => "-",
+            DurationOp::Mul => "*",
+            DurationOp::Div => "/",
+            DurationOp::Mod => "%",
+            DurationOp::Pow => "^",
+        }
+    }
+}
+
 /// A call of a known function with the right number and types of arguments (the checker has seen to it).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -156,6 +169,38 @@ pub enum AggregateOp {
     CountValues,
     Limitk,
     LimitRatio,
+}
+
+impl AggregateOp {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AggregateOp::Sum => "sum",
+            AggregateOp::Avg => "avg",
+            AggregateOp::Min => "min",
+            AggregateOp::Max => "max",
+            AggregateOp::Count => "count",
+            AggregateOp::Group => "group",
+            AggregateOp::Stddev => "stddev",
+            AggregateOp::Stdvar => "stdvar",
+            AggregateOp::Topk => "topk",
+            AggregateOp::Bottomk => "bottomk",
+            AggregateOp::Quantile => "quantile",
+            AggregateOp::CountValues => "count_values",
+            AggregateOp::Limitk => "limitk",
+            AggregateOp::LimitRatio => "limit_ratio",
+        }
+    }
+
+    /// Does a parameter come before the expression?
+    pub fn takes_param(self) -> bool {
+        use AggregateOp::*;
+        matches!(self, Topk | Bottomk | Quantile | CountValues | Limitk | LimitRatio)
+    }
+
+    /// Behind the feature flag `promql-experimental-functions`.
+    pub fn is_experimental(self) -> bool {
+        matches!(self, AggregateOp::Limitk | AggregateOp::LimitRatio)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -206,6 +251,29 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::Mod => "%",
+            BinaryOp::Pow => "^",
+            BinaryOp::Atan2 => "atan2",
+            BinaryOp::Equal => "==",
+            BinaryOp::NotEqual => "!=",
+            BinaryOp::Less => "<",
+            BinaryOp::LessOrEqual => "<=",
+            BinaryOp::Greater => ">",
+            BinaryOp::GreaterOrEqual => ">=",
+            BinaryOp::TrimUpper => "</",
+            BinaryOp::TrimLower => ">/",
+            BinaryOp::And => "and",
+            BinaryOp::Or => "or",
+            BinaryOp::Unless => "unless",
+        }
+    }
+
     pub fn is_comparison(self) -> bool {
         use BinaryOp::*;
         matches!(self, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual)

@@ -5,7 +5,6 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bits {
     words: Vec<u64>,
-    len: usize,
 }
 
 impl Bits {
@@ -19,11 +18,6 @@ impl Bits {
     pub fn reset(&mut self, len: usize) {
         self.words.clear();
         self.words.resize(len.div_ceil(64), 0);
-        self.len = len;
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
     }
 
     pub fn is_empty(&self) -> bool {
@@ -146,15 +140,9 @@ impl Column {
         }
     }
 
-    /// Replaces every present value.
-    pub fn map(&mut self, mut f: impl FnMut(usize, f64) -> f64) {
-        self.filter_map(|step, value| Some(f(step, value)));
-    }
-
     pub fn copy_from(&mut self, other: &Column) {
         self.values.clone_from(&other.values);
         self.present.words.clone_from(&other.present.words);
-        self.present.len = other.present.len;
     }
 
     /// Takes over the steps of `other`. `Err`: the first step both have.

@@ -1,15 +1,21 @@
 //! The engine: text or tree in, [`Answer`] out. What `api` calls; it owns the threads queries run on and the limits
 //! they run under. Knows no storage beyond [`Source`] and nothing of HTTP.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::ast::Expr;
+use super::ast::{Expr, ExprKind, ValueType};
+use super::check::value_type;
+use super::column::Column;
+use super::operator::{BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal};
 use super::parser::ParseOptions;
-use super::value::{Answer, QueryError};
-use crate::model::Timestamp;
-use crate::read::Source;
+use super::plan::{Node, Plan, unparen};
+use super::query::{Query, Workers};
+use super::timeline::{Frame, Timeline};
+use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
+use super::window::RangeVector;
+use crate::model::{Labels, Timestamp};
+use crate::read::{Columns, Source};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
 
 /// How far back an instant selector looks for a sample: Prometheus' default, so that answers agree.
 pub const LOOKBACK_DELTA_MS: i64 = 300_000;
@@ -59,11 +65,13 @@ pub struct Limits {
 /// Evaluates queries.
 pub struct Engine {
     options: EngineOptions,
+    workers: Workers,
 }
 
 impl Engine {
     pub fn new(options: EngineOptions) -> Engine {
-        Engine { options }
+        let workers = Workers::new(options.threads);
+        Engine { options, workers }
     }
 
     pub fn options(&self) -> &EngineOptions {
@@ -105,25 +113,49 @@ impl Engine {
     /// [`Engine::instant`] of a parsed expression; `text` is what its spans refer to.
     pub fn instant_expr(
         &self,
-        _source: &dyn Source,
-        _text: &str,
-        _expr: &Expr,
-        _time: Timestamp,
-        _limits: &Limits,
+        source: &dyn Source,
+        text: &str,
+        expr: &Expr,
+        time: Timestamp,
+        limits: &Limits,
     ) -> Result<Answer, QueryError> {
-        Err(QueryError::Unsupported("evaluation".to_string()))
+        let frame = Frame { start: time, end: time, step_ms: 0 };
+        let query = self.query(source, frame, limits);
+        let value = evaluate_instant(&query, expr, time)?;
+        Ok(answer(query, text, value))
     }
 
     /// [`Engine::range`] of a parsed expression; `text` is what its spans refer to.
     pub fn range_expr(
         &self,
-        _source: &dyn Source,
-        _text: &str,
-        _expr: &Expr,
-        _steps: Steps,
-        _limits: &Limits,
+        source: &dyn Source,
+        text: &str,
+        expr: &Expr,
+        steps: Steps,
+        limits: &Limits,
     ) -> Result<Answer, QueryError> {
-        Err(QueryError::Unsupported("evaluation".to_string()))
+        let Steps { start, end, step_ms } = steps;
+        let query = self.query(source, Frame { start, end, step_ms }, limits);
+        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms))?;
+        Ok(answer(query, text, value))
+    }
+
+    fn query<'q>(&'q self, source: &'q dyn Source, frame: Frame, limits: &Limits) -> Query<'q> {
+        Query {
+            options: &self.options,
+            workers: &self.workers,
+            source,
+            frame,
+            lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
+            deadline: limits.deadline,
+            canceled: limits.canceled.clone(),
+            annotations: Mutex::default(),
+            source_warnings: Mutex::default(),
+            samples_held: AtomicU64::new(0),
+            samples_peak: AtomicU64::new(0),
+            samples_read: AtomicU64::new(0),
+            samples_queryable: AtomicU64::new(0),
+        }
     }
 }
 
@@ -133,4 +165,105 @@ pub struct Steps {
     pub start: Timestamp,
     pub end: Timestamp,
     pub step_ms: i64,
+}
+
+fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
+    let plan = Plan { query, timeline: Timeline::at(time) };
+    if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
+        let mut matrix = RangeVector::build(&plan, expr)?.matrix()?;
+        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        return Ok(Value::Matrix(matrix));
+    }
+    Ok(match plan.build(expr)? {
+        Node::Text(value) => Value::String { timestamp: time, value },
+        Node::Scalar(values) => {
+            Value::Scalar { timestamp: time, value: values.first().copied().unwrap_or(f64::NAN) }
+        }
+        Node::Vector(operator) => {
+            let vector = Materialized::of(query, finished(query, operator))?;
+            let elements = vector.series.into_iter().zip(&vector.columns);
+            let element = |(meta, column): (Meta, &Column)| {
+                let value = column.get(0)?;
+                Some(VectorElement { labels: meta.labels, timestamp: time, value })
+            };
+            Value::Vector(elements.filter_map(element).collect())
+        }
+    })
+}
+
+fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<Value, QueryError> {
+    let value_type = value_type(expr);
+    if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        return Err(QueryError::Expression(format!(
+            "invalid expression type {:?} for range query, must be Scalar or instant Vector",
+            value_type.as_str()
+        )));
+    }
+    // The columns that threads work on are within the budget, too.
+    drop(query.hold(timeline.count)?);
+    let plan = Plan { query, timeline };
+    let mut matrix = match plan.build(expr)? {
+        Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
+        Node::Scalar(values) => {
+            let times = (0..timeline.count).map(|step| timeline.time(step));
+            let points = Columns { timestamps: times.collect(), floats: values };
+            vec![MatrixSeries { labels: Labels::empty(), points }]
+        }
+        Node::Text(_) => Vec::new(),
+    };
+    matrix.retain(|series| !series.points.is_empty());
+    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(Value::Matrix(matrix))
+}
+
+/// Drops the names that were kept until now.
+fn finished<'q>(query: &Query<'_>, operator: BoxOperator<'q>) -> BoxOperator<'q> {
+    if !query.options.delayed_name_removal {
+        return operator;
+    }
+    let drop = |meta: &Meta| if meta.drop_name { meta.without_name(false) } else { meta.clone() };
+    let series = operator.series().iter().map(drop).collect();
+    merge_equal(Box::new(Relabel { inner: operator, series }))
+}
+
+fn matrix_of(
+    query: &Query<'_>,
+    timeline: Timeline,
+    operator: BoxOperator<'_>,
+) -> Result<Vec<MatrixSeries>, QueryError> {
+    let mut matrix = Vec::new();
+    let mut all_held = Vec::new();
+    query.for_each_chunk(
+        operator.series().len(),
+        |chunk| {
+            let (mut scratch, mut column) = (Scratch::default(), Column::default());
+            let (mut found, mut held) = (Vec::new(), Vec::new());
+            for index in chunk {
+                operator.column(index, &mut scratch, &mut column)?;
+                held.push(query.hold(column.present.count())?);
+                let mut points = Columns::default();
+                for (step, value) in column.iter() {
+                    points.push(timeline.time(step), value);
+                }
+                let labels = operator.series()[index].labels.clone();
+                found.push(MatrixSeries { labels, points });
+            }
+            Ok((found, held))
+        },
+        |(found, held)| {
+            matrix.extend(found.into_iter().filter(|series| !series.points.is_empty()));
+            all_held.extend(held);
+            Ok(())
+        },
+    )?;
+    Ok(matrix)
+}
+
+fn answer(query: Query<'_>, text: &str, value: Value) -> Answer {
+    let stats = query.stats();
+    let (mut warnings, infos) = query.annotations.into_inner().into_sentences(text);
+    warnings.extend(query.source_warnings.into_inner());
+    warnings.sort();
+    warnings.dedup();
+    Answer { value, warnings, infos, stats }
 }

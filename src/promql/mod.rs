@@ -1,8 +1,44 @@
-//! The query language: text to tree (`lexer`, `parser`, `ast`, `printer`), tree to answer (the rest). Reads data only
-//! through [`crate::read::Source`]; knows neither `db` nor HTTP.
+//! The query language: text to tree (`lexer`, `parser`, `check`, `ast`, `printer`), tree to answer (the rest). Reads
+//! data only through [`crate::read::Source`]; knows neither `db` nor HTTP.
+//!
+//! Evaluation is by series: `engine` makes a `query` (budgets, threads, annotations), `plan` turns the tree into
+//! `operator`s on a `timeline`, and whoever consumes an operator asks for the `column` of one series at a time.
 
 pub mod ast;
-pub mod engine;
+pub mod check;
 pub mod functions;
+pub mod lexer;
 pub mod parser;
+mod printer;
+#[cfg(test)]
+pub mod testing;
 pub mod value;
+
+mod annotations;
+mod column;
+pub mod engine;
+mod operator;
+mod plan;
+mod query;
+mod timeline;
+
+mod select;
+mod subquery;
+mod window;
+
+mod binary;
+mod join;
+mod join_steps;
+mod matching;
+mod sets;
+
+mod aggregate;
+mod distribution;
+mod fold;
+mod rank;
+
+mod absent;
+mod buckets;
+mod call;
+mod order;
+mod relabel;

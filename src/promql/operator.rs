@@ -9,6 +9,7 @@ use super::query::{Held, Query};
 use super::value::QueryError;
 use crate::model::{Labels, METRIC_NAME};
 use crate::read::Columns;
+use crate::sync::Arc;
 
 /// A result series before its values are known.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,13 +132,12 @@ impl<'q> Materialized<'q> {
         Ok(Materialized { series, columns, held: all_held })
     }
 
-    /// The columns and their place in the budget, for an owner that changes them.
-    pub fn into_parts(self) -> (Vec<Meta>, Vec<Column>, Vec<Held<'q>>) {
-        (self.series, self.columns, self.held)
-    }
-
-    pub fn from_parts(parts: (Vec<Meta>, Vec<Column>, Vec<Held<'q>>)) -> Materialized<'q> {
-        Materialized { series: parts.0, columns: parts.1, held: parts.2 }
+    /// Only the series at `indices`, each at most once, in their order.
+    pub fn select(mut self, indices: &[usize]) -> Materialized<'q> {
+        let series = indices.iter().map(|index| self.series[*index].clone()).collect();
+        let take = |index: &usize| std::mem::take(&mut self.columns[*index]);
+        let columns = indices.iter().map(take).collect();
+        Materialized { series, columns, held: self.held }
     }
 }
 
@@ -149,6 +149,55 @@ impl Operator for Materialized<'_> {
     fn column(&self, index: usize, _: &mut Scratch, out: &mut Column) -> Result<(), QueryError> {
         out.copy_from(&self.columns[index]);
         Ok(())
+    }
+}
+
+impl Operator for Arc<Materialized<'_>> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.as_ref().column(index, scratch, out)
+    }
+}
+
+/// The series of several operators, one operator after the other. Their labels may collide: for [`merge_equal`].
+pub struct Concat<'q> {
+    parts: Vec<BoxOperator<'q>>,
+    series: Vec<Meta>,
+}
+
+impl<'q> Concat<'q> {
+    pub fn new(parts: Vec<BoxOperator<'q>>) -> Concat<'q> {
+        let series = parts.iter().flat_map(|part| part.series().iter().cloned()).collect();
+        Concat { parts, series }
+    }
+}
+
+impl Operator for Concat<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        mut index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        for part in &self.parts {
+            match index.checked_sub(part.series().len()) {
+                Some(rest) => index = rest,
+                None => return part.column(index, scratch, out),
+            }
+        }
+        unreachable!("the index is within the series of all parts")
     }
 }
 

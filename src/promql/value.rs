@@ -62,6 +62,8 @@ pub struct QueryStats {
 pub enum QueryError {
     /// The text is not PromQL: correct it.
     Parse(ParseError),
+    /// The text is PromQL, but not for this kind of query: correct it.
+    Expression(String),
     /// PromQL that this version cannot evaluate.
     Unsupported(String),
     /// The data or the parameters do not allow an answer.
@@ -77,6 +79,7 @@ impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             QueryError::Parse(error) => fmt::Display::fmt(error, f),
+            QueryError::Expression(message) => f.write_str(message),
             QueryError::Unsupported(what) => write!(f, "not supported yet: {what}"),
             QueryError::Execution(message) => f.write_str(message),
             QueryError::TooManySamples => f.write_str(

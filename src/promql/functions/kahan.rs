@@ -27,6 +27,14 @@ impl Kahan {
         self.sum = total;
     }
 
+    /// Adds what another sum holds.
+    pub fn merge(&mut self, other: &Kahan) {
+        self.add(other.sum);
+        if !self.sum.is_infinite() {
+            self.compensation += other.compensation;
+        }
+    }
+
     /// The sum without the compensation: infinite as soon as the sum has overflowed.
     pub fn uncompensated(&self) -> f64 {
         self.sum
@@ -76,6 +84,34 @@ impl Mean {
         self.total.add(value / self.count);
     }
 
+    /// Adds the values of another mean.
+    pub fn merge(&mut self, other: &Mean) {
+        if self.count == 0.0 || other.count == 0.0 {
+            if self.count == 0.0 {
+                *self = *other;
+            }
+            return;
+        }
+        let count = self.count + other.count;
+        if !self.incremental && !other.incremental {
+            let mut sum = self.total;
+            sum.merge(&other.total);
+            if !sum.uncompensated().is_infinite() {
+                *self = Mean { count, total: sum, incremental: false };
+                return;
+            }
+        }
+        let mut total = self.share_of(count);
+        total.merge(&other.share_of(count));
+        *self = Mean { count, total, incremental: true };
+    }
+
+    /// What these values add to the mean of `count` values.
+    fn share_of(&self, count: f64) -> Kahan {
+        let values = if self.incremental { self.count } else { 1.0 };
+        self.total.scaled(values / count)
+    }
+
     /// NaN without values.
     pub fn value(&self) -> f64 {
         if self.incremental {
@@ -99,6 +135,22 @@ impl Variance {
         let delta = value - self.raw_mean();
         self.mean.add(delta / self.count);
         self.squares.add(delta * (value - self.raw_mean()));
+    }
+
+    /// Adds the values of another variance (Chan, Golub and LeVeque's formula).
+    pub fn merge(&mut self, other: &Variance) {
+        if self.count == 0.0 || other.count == 0.0 {
+            if self.count == 0.0 {
+                *self = *other;
+            }
+            return;
+        }
+        let count = self.count + other.count;
+        let delta = other.raw_mean() - self.raw_mean();
+        self.mean.add(delta * (other.count / count));
+        self.squares.merge(&other.squares);
+        self.squares.add(delta * delta * (self.count / count * other.count));
+        self.count = count;
     }
 
     fn raw_mean(&self) -> f64 {

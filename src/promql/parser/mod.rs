@@ -1,8 +1,32 @@
-//! Tokens to tree.
+//! Tokens to tree. [`parse`] is the way in for queries, [`parse_selector`] for the `match[]` of the API; both give a
+//! tree that [`super::check`] has found meaningful, or the first error with its place. Nothing recurses along a chain
+//! of operators: recursion happens only inside parentheses, whose nesting the lexer bounds.
+//!
+//! `precedence` builds chains, `expr` reads what stands between operators, `selector`, `call` and `duration` read
+//! the pieces, `cursor` walks the tokens and words the errors.
+
+mod call;
+mod cursor;
+mod duration;
+mod expr;
+mod selector;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
-use super::ast::Expr;
+use super::ast::{Expr, ExprKind};
+use super::check;
+use super::lexer::{self, Lexed};
+use crate::model::Matcher;
+use cursor::Cursor;
+
+pub use super::lexer::literal::{format_duration_ms, parse_duration_ms};
+
+/// Default of [`ParseOptions::text_max_bytes`]: four times the longest queries of dashboards, and still parsed
+/// in a millisecond.
+pub const TEXT_MAX_BYTES: usize = 16 << 10;
 
 /// The text is not PromQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +36,17 @@ pub struct ParseError {
     /// From 1, in bytes.
     pub column: u32,
     pub message: String,
+}
+
+impl ParseError {
+    /// At a byte offset of `text`.
+    fn at(text: &str, offset: usize, message: String) -> ParseError {
+        let before = &text.as_bytes()[..offset.min(text.len())];
+        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let column = before.len() - line_start + 1;
+        ParseError { line: line as u32, column: column as u32, message }
+    }
 }
 
 impl fmt::Display for ParseError {
@@ -28,7 +63,7 @@ impl std::error::Error for ParseError {}
 pub struct ParseOptions {
     /// `promql-experimental-functions`: experimental functions and aggregations.
     pub experimental_functions: bool,
-    /// Arithmetic in ranges and offsets (`[1h/2]`); on, as in Prometheus 3.14.
+    /// Arithmetic in ranges and offsets (`[1h/2]`); on by default, as in Prometheus 3.14.
     pub duration_expressions: bool,
     /// `promql-extended-range-selectors`: `anchored` and `smoothed`.
     pub extended_range_selectors: bool,
@@ -38,23 +73,69 @@ pub struct ParseOptions {
     pub text_max_bytes: usize,
 }
 
-/// Text to checked tree.
-///
-/// # Errors
-/// The text is not PromQL, uses a feature that `options` does not switch on, or is over a limit.
-pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
-    let _ = (text, options);
-    Err(ParseError { line: 1, column: 1, message: String::new() })
-}
-
 impl Default for ParseOptions {
+    /// Stable PromQL 3.14.
     fn default() -> ParseOptions {
         ParseOptions {
             experimental_functions: false,
             duration_expressions: true,
             extended_range_selectors: false,
             binop_fill_modifiers: false,
-            text_max_bytes: 1 << 20,
+            text_max_bytes: TEXT_MAX_BYTES,
         }
     }
+}
+
+impl ParseOptions {
+    /// Every experimental part switched on.
+    pub fn all() -> ParseOptions {
+        ParseOptions {
+            experimental_functions: true,
+            extended_range_selectors: true,
+            binop_fill_modifiers: true,
+            ..ParseOptions::default()
+        }
+    }
+}
+
+/// Text to checked tree.
+///
+/// # Errors
+/// The text is not PromQL, uses a feature that `options` does not switch on, or is over a limit.
+pub fn parse(text: &str, options: &ParseOptions) -> Result<Expr, ParseError> {
+    let lexed = lex_within(text, options)?;
+    let mut cursor = Cursor::new(text, &lexed, options);
+    if cursor.at_end() {
+        return Err(ParseError::at(text, 0, "no expression found in input".to_string()));
+    }
+    let mut expr = expr::expression(&mut cursor)?;
+    cursor.expect_end()?;
+    check::check(&mut expr, text)
+        .map_err(|error| ParseError::at(text, error.span.start as usize, error.message))?;
+    Ok(expr)
+}
+
+/// A bare instant vector selector, as `match[]` of the API takes it: no modifiers. Its matchers may all match the
+/// empty value, which the caller may have to refuse.
+///
+/// # Errors
+/// The text is no selector, or is over a limit.
+pub fn parse_selector(text: &str, options: &ParseOptions) -> Result<Vec<Matcher>, ParseError> {
+    let lexed = lex_within(text, options)?;
+    let mut cursor = Cursor::new(text, &lexed, options);
+    let expr = selector::selector(&mut cursor)?;
+    cursor.expect_end()?;
+    match expr.kind {
+        ExprKind::Selector(selector) => Ok(selector.matchers),
+        _ => Err(ParseError::at(text, 0, "expected a vector selector".to_string())),
+    }
+}
+
+fn lex_within(text: &str, options: &ParseOptions) -> Result<Lexed, ParseError> {
+    let max = options.text_max_bytes.min(u32::MAX as usize);
+    if text.len() > max {
+        let message = format!("query of {} bytes is longer than the limit of {max}", text.len());
+        return Err(ParseError::at(text, 0, message));
+    }
+    Ok(lexer::lex(text))
 }

@@ -1,0 +1,92 @@
+//! Aggregations: which series form a group, and which file computes what. The ones that need one number per group and
+//! step are folds ([`super::fold`]); the ones that choose elements rank them ([`super::rank`]); `quantile` and
+//! `count_values` look at all values of a group ([`super::distribution`]).
+
+use hashbrown::HashMap;
+
+use super::ast::{Aggregate, AggregateOp, Grouping};
+use super::operator::{BoxOperator, Meta};
+use super::plan::Plan;
+use super::value::QueryError;
+use super::{distribution, fold, rank};
+use crate::model::{Labels, METRIC_NAME};
+
+/// # Errors
+/// Evaluating the operand failed, or the parameter is not allowed.
+pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
+    use AggregateOp::*;
+    let grouping = &aggregate.grouping;
+    match (aggregate.op, &aggregate.param) {
+        (Topk | Bottomk | Limitk | LimitRatio, Some(param)) => {
+            let rule = rank::Rule::new(plan, aggregate.op, param)?;
+            rank::build(plan, rule, plan.vector(&aggregate.expr)?, grouping)
+        }
+        (Quantile, Some(param)) => {
+            let phis = distribution::quantile_parameter(plan, param)?;
+            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, grouping)
+        }
+        (CountValues, Some(param)) => {
+            let label = plan.text(param)?;
+            distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
+        }
+        (op, _) => fold::build(plan, op, plan.vector(&aggregate.expr)?, grouping),
+    }
+}
+
+/// The groups of an aggregation, in the order of their first series.
+pub struct Groups {
+    pub series: Vec<Meta>,
+    /// Of every input series, its group.
+    pub of: Vec<usize>,
+}
+
+impl Groups {
+    pub fn new(series: &[Meta], grouping: &Grouping) -> Groups {
+        let mut position: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut groups = Groups { series: Vec::new(), of: Vec::with_capacity(series.len()) };
+        let mut key = Vec::new();
+        for meta in series {
+            key.clear();
+            write_key(&meta.labels, grouping, &mut key);
+            let group = match position.get(&key) {
+                Some(group) => *group,
+                None => {
+                    position.insert(key.clone(), groups.series.len());
+                    let labels = group_labels(&meta.labels, grouping);
+                    groups.series.push(Meta { labels, drop_name: meta.drop_name });
+                    groups.series.len() - 1
+                }
+            };
+            groups.of.push(group);
+        }
+        groups
+    }
+
+    /// The input series of each group.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        super::matching::members(&self.of, self.series.len())
+    }
+}
+
+/// What tells groups apart: names and values, each followed by a byte that UTF-8 never holds.
+fn write_key(labels: &Labels, grouping: &Grouping, key: &mut Vec<u8>) {
+    for (name, value) in labels.iter().filter(|(name, _)| belongs(name, grouping)) {
+        for text in [name, value] {
+            key.extend_from_slice(text.as_bytes());
+            key.push(0xff);
+        }
+    }
+}
+
+/// The labels of the group of a series.
+pub fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
+    labels.filtered(|name| belongs(name, grouping))
+}
+
+fn belongs(name: &str, grouping: &Grouping) -> bool {
+    let listed = grouping.labels.iter().any(|label| label == name);
+    match grouping.without {
+        true => !listed && name != METRIC_NAME,
+        false => listed,
+    }
+}

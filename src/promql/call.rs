@@ -1,0 +1,186 @@
+//! Calls: by the name of the function to the operator that computes it. The arithmetic is in `functions`; here are the
+//! arguments, the names that are kept or dropped, and the functions of time. Labels, absence, order and classic
+//! histograms have files of their own.
+
+use super::ast::{Call, Expr, ExprKind, Span};
+use super::column::Column;
+use super::functions::{self, MathFunction, math_function, range_function};
+use super::operator::{BoxOperator, Map, Materialized, Meta, ValueMap, drop_names};
+use super::plan::{Node, Plan, unparen};
+use super::select::{InstantSelector, Take};
+use super::value::QueryError;
+use super::window::{Notes, RangeCall, RangeVector};
+use super::{absent, buckets, order, relabel};
+use crate::model::Labels;
+
+/// # Errors
+/// This version does not evaluate the function, or building an argument failed.
+pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, QueryError> {
+    let args = call.args.as_slice();
+    if let Some(values) = scalar_call(plan, call.function.name, args)? {
+        return Ok(Node::Scalar(values));
+    }
+    Ok(Node::Vector(match (call.function.name, args) {
+        ("vector", [arg]) => vector(plan, arg)?,
+        ("timestamp", [arg]) => timestamp(plan, arg)?,
+        ("absent", [arg]) => absent::absent(plan, arg)?,
+        ("absent_over_time", [arg]) => absent::absent_over_time(plan, arg)?,
+        ("sort", [arg]) => order::sort(plan, arg, span, false)?,
+        ("sort_desc", [arg]) => order::sort(plan, arg, span, true)?,
+        ("sort_by_label", [arg, names @ ..]) => {
+            order::sort_by_label(plan, arg, names, span, false)?
+        }
+        ("sort_by_label_desc", [arg, names @ ..]) => {
+            order::sort_by_label(plan, arg, names, span, true)?
+        }
+        ("label_replace", args) => relabel::label_replace(plan, args)?,
+        ("label_join", args) => relabel::label_join(plan, args)?,
+        ("histogram_quantile", [phi, arg]) => buckets::quantile(plan, phi, arg)?,
+        ("histogram_quantiles", [arg, label, phis @ ..]) => {
+            buckets::quantiles(plan, arg, label, phis)?
+        }
+        ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
+        (name, args) => table_call(plan, name, args)?,
+    }))
+}
+
+/// The functions that return scalars.
+fn scalar_call(plan: &Plan<'_>, name: &str, args: &[Expr]) -> Result<Option<Vec<f64>>, QueryError> {
+    let frame = plan.query.frame;
+    Ok(Some(match (name, args) {
+        ("time", _) => plan.times(),
+        ("pi", _) => plan.constant(std::f64::consts::PI),
+        ("start", _) => plan.constant(frame.start as f64 / 1e3),
+        ("end", _) => plan.constant(frame.end as f64 / 1e3),
+        ("step", _) => plan.constant(frame.step_ms as f64 / 1e3),
+        ("range", _) => plan.constant((frame.end - frame.start) as f64 / 1e3),
+        ("scalar", [arg]) => absent::scalar(plan, arg)?,
+        ("max_of" | "min_of", [a, b]) => {
+            let Some(function) = math_function(name) else { return Ok(None) };
+            let pairs = plan.scalar(a)?.into_iter().zip(plan.scalar(b)?);
+            pairs.map(|(a, b)| function(b, &[a])).collect()
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// The functions that are arithmetic of one window, one value or one date.
+fn table_call<'q>(
+    plan: &Plan<'q>,
+    name: &str,
+    args: &[Expr],
+) -> Result<BoxOperator<'q>, QueryError> {
+    if range_function(name).is_some() {
+        return range_call(plan, name, args);
+    }
+    if let Some(function) = functions::date_function(name) {
+        let inner = match args {
+            [] => constant_vector(plan, plan.times())?,
+            [arg, ..] => plan.vector(arg)?,
+        };
+        let function: ValueMap<'q> = Box::new(move |_, value| Some(function(value)));
+        return Ok(mapped(plan, inner, function));
+    }
+    if let ([arg, rest @ ..], Some(function)) = (args, math_function(name)) {
+        return math_call(plan, name, function, arg, rest);
+    }
+    Err(QueryError::Unsupported(format!("the function {name:?}")))
+}
+
+fn range_call<'q>(
+    plan: &Plan<'q>,
+    name: &str,
+    args: &[Expr],
+) -> Result<BoxOperator<'q>, QueryError> {
+    let unsupported = || QueryError::Unsupported(format!("the function {name:?}"));
+    let function = range_function(name).ok_or_else(unsupported)?;
+    let is_matrix =
+        |arg: &&Expr| matches!(unparen(arg).kind, ExprKind::Matrix(_) | ExprKind::Subquery(_));
+    let matrix = args.iter().find(is_matrix).ok_or_else(unsupported)?;
+    let range = RangeVector::build(plan, matrix)?;
+    let scalars = args.iter().filter(|arg| !is_matrix(arg));
+    let scalar_args = scalars.map(|arg| plan.scalar(arg)).collect::<Result<Vec<_>, _>>()?;
+    check_range_arguments(plan, name, &range, &scalar_args)?;
+    let notes = match name {
+        "rate" | "increase" => Notes::Counter,
+        "quantile_over_time" => Notes::Quantile(args[0].span),
+        _ => Notes::None,
+    };
+    let series = range.input.series().to_vec();
+    let operator = Box::new(RangeCall { range, series, function, args: scalar_args, notes });
+    Ok(match name {
+        "last_over_time" | "first_over_time" => operator,
+        _ => drop_names(plan.query, operator),
+    })
+}
+
+fn check_range_arguments(
+    plan: &Plan<'_>,
+    name: &str,
+    range: &RangeVector<'_>,
+    args: &[Vec<f64>],
+) -> Result<(), QueryError> {
+    if args.is_empty() || range.input.series().is_empty() {
+        return Ok(());
+    }
+    for step in 0..plan.timeline.count {
+        let values: Vec<f64> = args.iter().map(|arg| arg[step]).collect();
+        functions::check_arguments(name, &values).map_err(QueryError::Execution)?;
+    }
+    Ok(())
+}
+
+fn math_call<'q>(
+    plan: &Plan<'q>,
+    name: &str,
+    function: MathFunction,
+    arg: &Expr,
+    rest: &[Expr],
+) -> Result<BoxOperator<'q>, QueryError> {
+    let inner = plan.vector(arg)?;
+    let args = rest.iter().map(|arg| plan.scalar(arg)).collect::<Result<Vec<_>, _>>()?;
+    let function: ValueMap<'q> = match args.as_slice() {
+        [] => Box::new(move |_, value| Some(function(value, &[]))),
+        [a] => {
+            let a = a.clone();
+            Box::new(move |step, value| Some(function(value, &[a[step]])))
+        }
+        [min, max] if name == "clamp" => {
+            let (min, max) = (min.clone(), max.clone());
+            Box::new(move |step, value| {
+                let empty = max[step] < min[step];
+                (!empty).then(|| function(value, &[min[step], max[step]]))
+            })
+        }
+        _ => return Err(QueryError::Unsupported(format!("the function {name:?}"))),
+    };
+    Ok(mapped(plan, inner, function))
+}
+
+/// A function of every value, after which the series are other metrics.
+fn mapped<'q>(plan: &Plan<'q>, inner: BoxOperator<'q>, function: ValueMap<'q>) -> BoxOperator<'q> {
+    let series = inner.series().to_vec();
+    drop_names(plan.query, Box::new(Map { inner, series, function }))
+}
+
+fn vector<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+    constant_vector(plan, plan.scalar(arg)?)
+}
+
+/// One series without labels.
+fn constant_vector<'q>(plan: &Plan<'q>, values: Vec<f64>) -> Result<BoxOperator<'q>, QueryError> {
+    let mut column = Column::new(values.len());
+    values.into_iter().enumerate().for_each(|(step, value)| column.set(step, value));
+    let series = vec![Meta::new(Labels::empty())];
+    Ok(Box::new(Materialized::new(plan.query, series, vec![column])?))
+}
+
+/// The time of the sample behind a plain selector, the time of the step behind anything else.
+fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+    if let ExprKind::Selector(selector) = &unparen(arg).kind {
+        let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Time)?;
+        return Ok(drop_names(plan.query, Box::new(selector)));
+    }
+    let times = plan.times();
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(move |step, _| Some(times[step]))))
+}

@@ -1,0 +1,232 @@
+//! Aggregations that hold one accumulator per group and step: sum, avg, min, max, count, group, stddev, stdvar. Input
+//! columns pass by; chunks of series are folded apart and merged in order, so that the result does not depend on how
+//! many threads there are.
+
+use super::aggregate::Groups;
+use super::ast::{AggregateOp, Grouping};
+use super::column::{Bits, Column};
+use super::functions::kahan::{Kahan, Mean, Variance};
+use super::operator::{BoxOperator, Materialized, Operator, Scratch};
+use super::plan::Plan;
+use super::query::Held;
+use super::value::QueryError;
+
+/// An accumulator. Merging equals adding the other's values, up to rounding.
+trait Fold: Clone + Default + Send {
+    fn add(&mut self, value: f64);
+    fn merge(&mut self, other: &Self);
+    fn value(&self) -> f64;
+}
+
+/// # Errors
+/// Evaluating the operand failed.
+pub fn build<'q>(
+    plan: &Plan<'q>,
+    op: AggregateOp,
+    inner: BoxOperator<'q>,
+    grouping: &Grouping,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let groups = Groups::new(inner.series(), grouping);
+    let inner = inner.as_ref();
+    let result = match op {
+        AggregateOp::Sum => fold::<Kahan>(plan, groups, inner),
+        AggregateOp::Avg => fold::<Mean>(plan, groups, inner),
+        AggregateOp::Min => fold::<Extreme<false>>(plan, groups, inner),
+        AggregateOp::Max => fold::<Extreme<true>>(plan, groups, inner),
+        AggregateOp::Count => fold::<Count>(plan, groups, inner),
+        AggregateOp::Group => fold::<One>(plan, groups, inner),
+        AggregateOp::Stddev => fold::<Deviation>(plan, groups, inner),
+        AggregateOp::Stdvar => fold::<Variance>(plan, groups, inner),
+        op => return Err(QueryError::Unsupported(format!("the aggregation {op:?}"))),
+    }?;
+    Ok(Box::new(result))
+}
+
+/// The accumulators of one group at all steps.
+struct Run<'q, F> {
+    states: Vec<F>,
+    present: Bits,
+    _held: Held<'q>,
+}
+
+impl<F: Fold> Run<'_, F> {
+    fn add(&mut self, column: &Column) {
+        for (step, value) in column.iter() {
+            self.states[step].add(value);
+        }
+        self.present.union(&column.present);
+    }
+
+    fn merge(&mut self, other: &Run<'_, F>) {
+        for step in other.present.iter() {
+            self.states[step].merge(&other.states[step]);
+        }
+        self.present.union(&other.present);
+    }
+
+    fn into_column(self) -> Column {
+        let mut column = Column::new(self.states.len());
+        self.present.iter().for_each(|step| column.set(step, self.states[step].value()));
+        column
+    }
+}
+
+fn fold<'q, F: Fold>(
+    plan: &Plan<'q>,
+    groups: Groups,
+    inner: &dyn Operator,
+) -> Result<Materialized<'q>, QueryError> {
+    let (query, count) = (plan.query, plan.timeline.count);
+    let start = || {
+        let states = vec![F::default(); count];
+        Ok::<_, QueryError>(Run { states, present: Bits::new(count), _held: query.hold(count)? })
+    };
+    let mut runs: Vec<Option<Run<'q, F>>> = groups.series.iter().map(|_| None).collect();
+    query.for_each_chunk(
+        inner.series().len(),
+        |chunk| {
+            let (mut scratch, mut column) = (Scratch::default(), Column::default());
+            let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
+            let mut position = hashbrown::HashMap::new();
+            for index in chunk {
+                inner.column(index, &mut scratch, &mut column)?;
+                let group = groups.of[index];
+                let at = *position.entry(group).or_insert(found.len());
+                if at == found.len() {
+                    found.push((group, start()?));
+                }
+                found[at].1.add(&column);
+            }
+            Ok(found)
+        },
+        |found| {
+            for (group, run) in found {
+                match &mut runs[group] {
+                    Some(all) => all.merge(&run),
+                    none => *none = Some(run),
+                }
+            }
+            Ok(())
+        },
+    )?;
+    let column = |run: Option<Run<'q, F>>| run.map_or(Column::new(count), Run::into_column);
+    let columns = runs.into_iter().map(column).collect();
+    Materialized::new(query, groups.series, columns)
+}
+
+impl Fold for Kahan {
+    fn add(&mut self, value: f64) {
+        Kahan::add(self, value);
+    }
+
+    fn merge(&mut self, other: &Kahan) {
+        Kahan::merge(self, other);
+    }
+
+    fn value(&self) -> f64 {
+        Kahan::value(self)
+    }
+}
+
+impl Fold for Mean {
+    fn add(&mut self, value: f64) {
+        Mean::add(self, value);
+    }
+
+    fn merge(&mut self, other: &Mean) {
+        Mean::merge(self, other);
+    }
+
+    fn value(&self) -> f64 {
+        Mean::value(self)
+    }
+}
+
+impl Fold for Variance {
+    fn add(&mut self, value: f64) {
+        Variance::add(self, value);
+    }
+
+    fn merge(&mut self, other: &Variance) {
+        Variance::merge(self, other);
+    }
+
+    fn value(&self) -> f64 {
+        Variance::value(self)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Deviation(Variance);
+
+impl Fold for Deviation {
+    fn add(&mut self, value: f64) {
+        self.0.add(value);
+    }
+
+    fn merge(&mut self, other: &Deviation) {
+        self.0.merge(&other.0);
+    }
+
+    fn value(&self) -> f64 {
+        self.0.value().sqrt()
+    }
+}
+
+/// The largest value, or the smallest. NaN only if there is nothing else.
+#[derive(Clone)]
+struct Extreme<const LARGEST: bool>(f64);
+
+impl<const LARGEST: bool> Default for Extreme<LARGEST> {
+    fn default() -> Self {
+        Extreme(f64::NAN)
+    }
+}
+
+impl<const LARGEST: bool> Fold for Extreme<LARGEST> {
+    fn add(&mut self, value: f64) {
+        let better = if LARGEST { value > self.0 } else { value < self.0 };
+        if better || self.0.is_nan() {
+            self.0 = value;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.add(other.0);
+    }
+
+    fn value(&self) -> f64 {
+        self.0
+    }
+}
+
+#[derive(Clone, Default)]
+struct Count(u64);
+
+impl Fold for Count {
+    fn add(&mut self, _: f64) {
+        self.0 += 1;
+    }
+
+    fn merge(&mut self, other: &Count) {
+        self.0 += other.0;
+    }
+
+    fn value(&self) -> f64 {
+        self.0 as f64
+    }
+}
+
+/// 1 for every group that has anything.
+#[derive(Clone, Default)]
+struct One;
+
+impl Fold for One {
+    fn add(&mut self, _: f64) {}
+
+    fn merge(&mut self, _: &One) {}
+
+    fn value(&self) -> f64 {
+        1.0
+    }
+}

@@ -1,0 +1,138 @@
+//! Arithmetic and comparison of two vectors. One side is evaluated and kept, keyed by signature. When the labels alone
+//! show that every signature has one partner at most, the other side streams past it; else both sides are kept and
+//! matched step by step, as partners may take turns.
+
+use super::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
+use super::binary::element;
+use super::column::Column;
+use super::join_steps;
+use super::matching::{SignatureTable, members, result_meta};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
+use super::plan::Plan;
+use super::value::QueryError;
+
+/// What is done with two elements that match.
+pub struct Rule {
+    pub op: BinaryOp,
+    pub return_bool: bool,
+    pub matching: VectorMatching,
+    /// Metric names are dropped at the end of the query.
+    pub delayed: bool,
+}
+
+/// The two sides of a join and the signatures of their series.
+pub struct Sides<'q> {
+    pub rule: Rule,
+    /// The left operand is the one side.
+    pub swapped: bool,
+    pub many_ids: Vec<usize>,
+    pub one: Materialized<'q>,
+    pub one_ids: Vec<usize>,
+    pub signatures: usize,
+}
+
+impl Sides<'_> {
+    /// The result of an element of the many side and one of the one side.
+    pub fn element(&self, many: f64, one: f64) -> Option<f64> {
+        match self.swapped {
+            true => element(self.rule.op, self.rule.return_bool, one, many),
+            false => element(self.rule.op, self.rule.return_bool, many, one),
+        }
+    }
+
+    pub fn is_one_to_one(&self) -> bool {
+        self.rule.matching.cardinality == Cardinality::OneToOne
+    }
+}
+
+/// # Errors
+/// The vectors do not match as the operator requires.
+pub fn build<'q>(
+    plan: &Plan<'q>,
+    binary: &Binary,
+    lhs: BoxOperator<'q>,
+    rhs: BoxOperator<'q>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let swapped = binary.matching.cardinality == Cardinality::OneToMany;
+    let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
+    let mut table = SignatureTable::default();
+    let one_ids = table.assign(&binary.matching, one.series());
+    let many_ids = table.assign(&binary.matching, many.series());
+    let sides = Sides {
+        rule: Rule {
+            op: binary.op,
+            return_bool: binary.return_bool,
+            matching: binary.matching.clone(),
+            delayed: plan.query.options.delayed_name_removal,
+        },
+        swapped,
+        many_ids,
+        one: Materialized::of(plan.query, one)?,
+        one_ids,
+        signatures: table.len(),
+    };
+    match pairs(&sides, many.series()) {
+        Some((pairs, series)) => Ok(Box::new(Stream { sides, many, pairs, series })),
+        None => {
+            let many = Materialized::of(plan.query, many)?;
+            Ok(Box::new(join_steps::join(plan, &sides, &many)?))
+        }
+    }
+}
+
+/// The pairs of series that can meet, with what comes of them, if the labels alone decide that.
+fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<(Vec<(usize, usize)>, Vec<Meta>)> {
+    let matching = &sides.rule.matching;
+    let ones = members(&sides.one_ids, sides.signatures);
+    if matching.fill_left.is_some()
+        || matching.fill_right.is_some()
+        || ones.iter().any(|of_signature| of_signature.len() > 1)
+    {
+        return None;
+    }
+    let mut taken = vec![false; sides.signatures];
+    let mut unique = hashbrown::HashSet::new();
+    let (mut pairs, mut series) = (Vec::new(), Vec::new());
+    for (index, id) in sides.many_ids.iter().enumerate() {
+        let Some(one) = ones[*id].first() else { continue };
+        if sides.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
+            return None;
+        }
+        let one_labels = &sides.one.series[*one].labels;
+        let meta = result_meta(&sides.rule, &many[index], one_labels);
+        if !unique.insert(meta.labels.clone()) {
+            return None;
+        }
+        pairs.push((index, *one));
+        series.push(meta);
+    }
+    Some((pairs, series))
+}
+
+/// Each result column reads one column of the many side.
+struct Stream<'q> {
+    sides: Sides<'q>,
+    many: BoxOperator<'q>,
+    /// Of every result series: the series of the many side and of the one side.
+    pairs: Vec<(usize, usize)>,
+    series: Vec<Meta>,
+}
+
+impl Operator for Stream<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let (many, one) = self.pairs[index];
+        self.many.column(many, scratch, out)?;
+        let one = &self.sides.one.columns[one];
+        out.filter_map(|step, value| self.sides.element(value, one.get(step)?));
+        Ok(())
+    }
+}

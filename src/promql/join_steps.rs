@@ -1,0 +1,216 @@
+//! The general join: both sides kept, matched at every step on its own. Partners that take turns are fine; two at the
+//! same step are an error. Fill modifiers are handled here.
+
+use hashbrown::HashMap;
+
+use super::column::Column;
+use super::join::Sides;
+use super::matching::{in_braces, result_meta, signature};
+use super::operator::{Materialized, Meta, same_labelset};
+use super::plan::Plan;
+use super::select::CHECK_STEPS;
+use super::value::QueryError;
+use crate::model::Labels;
+
+/// No step yet.
+const NEVER: usize = usize::MAX;
+
+/// # Errors
+/// At some step, an element has more partners than the operator allows, or two results have the same labels.
+pub fn join<'q>(
+    plan: &Plan<'q>,
+    sides: &Sides<'q>,
+    many: &Materialized<'q>,
+) -> Result<Materialized<'q>, QueryError> {
+    let matching = &sides.rule.matching;
+    let (many_fill, one_fill) = match sides.swapped {
+        true => (matching.fill_right, matching.fill_left),
+        false => (matching.fill_left, matching.fill_right),
+    };
+    let signatures = sides.signatures;
+    let mut join = Join {
+        sides,
+        many,
+        steps: plan.timeline.count,
+        one_at: vec![(NEVER, 0); signatures],
+        paired_at: vec![NEVER; signatures],
+        met_at: vec![NEVER; signatures],
+        results: Results::default(),
+    };
+    for step in 0..plan.timeline.count {
+        if step % CHECK_STEPS == 0 {
+            plan.query.check()?;
+        }
+        join.step(step, many_fill, one_fill)?;
+    }
+    Materialized::new(plan.query, join.results.series, join.results.columns)
+}
+
+/// A pair that met: index on the many side, index on the one side; `None` stands for a filled element.
+type Pair = (Option<usize>, Option<usize>);
+
+#[derive(Default)]
+struct Results {
+    series: Vec<Meta>,
+    columns: Vec<Column>,
+    of_pair: HashMap<Pair, usize>,
+    of_labels: HashMap<Labels, usize>,
+    /// The signature of the last value of each series.
+    last_signature: Vec<usize>,
+}
+
+struct Join<'a, 'q> {
+    sides: &'a Sides<'q>,
+    many: &'a Materialized<'q>,
+    steps: usize,
+    /// By signature: the step and index of the one side's element seen last.
+    one_at: Vec<(usize, usize)>,
+    /// By signature: the step of the last result.
+    paired_at: Vec<usize>,
+    /// By signature: the step at which the many side last had an element.
+    met_at: Vec<usize>,
+    results: Results,
+}
+
+impl Join<'_, '_> {
+    fn step(
+        &mut self,
+        step: usize,
+        many_fill: Option<f64>,
+        one_fill: Option<f64>,
+    ) -> Result<(), QueryError> {
+        let (many, one) = (self.many, &self.sides.one);
+        let has_any = |side: &Materialized<'_>| {
+            side.columns.iter().any(|column| column.present.contains(step))
+        };
+        let (any_many, any_one) = (has_any(many), has_any(one));
+        let fills = many_fill.is_some() || one_fill.is_some();
+        if !(any_many || any_one) || (!(any_many && any_one) && !fills) {
+            return Ok(());
+        }
+        self.collect_ones(step)?;
+        for (index, column) in many.columns.iter().enumerate() {
+            let Some(value) = column.get(step) else { continue };
+            let id = self.sides.many_ids[index];
+            self.met_at[id] = step;
+            match (self.one_at[id], one_fill) {
+                ((at, partner), _) if at == step => {
+                    let other = one.columns[partner].values[step];
+                    self.pair(step, id, (Some(index), Some(partner)), value, other)?;
+                }
+                (_, Some(fill)) => self.pair(step, id, (Some(index), None), value, fill)?,
+                (_, None) => {}
+            }
+        }
+        match many_fill {
+            Some(fill) => self.fill_many(step, fill),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes the element of each signature on the one side.
+    fn collect_ones(&mut self, step: usize) -> Result<(), QueryError> {
+        for (index, column) in self.sides.one.columns.iter().enumerate() {
+            if !column.present.contains(step) {
+                continue;
+            }
+            let (at, earlier) =
+                std::mem::replace(&mut self.one_at[self.sides.one_ids[index]], (step, index));
+            if at == step {
+                return Err(self.duplicate(earlier, index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the elements of the one side without a partner meet the fill value.
+    fn fill_many(&mut self, step: usize, fill: f64) -> Result<(), QueryError> {
+        let one = &self.sides.one;
+        for (index, column) in one.columns.iter().enumerate() {
+            let id = self.sides.one_ids[index];
+            match column.get(step) {
+                Some(value) if self.met_at[id] != step => {
+                    self.pair(step, id, (None, Some(index)), fill, value)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn pair(
+        &mut self,
+        step: usize,
+        id: usize,
+        pair: Pair,
+        many: f64,
+        one: f64,
+    ) -> Result<(), QueryError> {
+        let Some(value) = self.sides.element(many, one) else { return Ok(()) };
+        if self.sides.is_one_to_one() && self.paired_at[id] == step {
+            let message = "multiple matches for labels: many-to-one matching must be explicit \
+                           (group_left/group_right)";
+            return Err(QueryError::Execution(message.to_string()));
+        }
+        self.paired_at[id] = step;
+        let result = self.result_of(pair);
+        let results = &mut self.results;
+        if results.columns[result].present.contains(step) {
+            if results.last_signature[result] != id {
+                return Err(same_labelset());
+            }
+            let message = "multiple matches for labels: grouping labels must ensure unique matches";
+            return Err(QueryError::Execution(message.to_string()));
+        }
+        results.columns[result].set(step, value);
+        results.last_signature[result] = id;
+        Ok(())
+    }
+
+    /// The result series of a pair, a new one if no pair had these labels before.
+    fn result_of(&mut self, pair: Pair) -> usize {
+        if let Some(result) = self.results.of_pair.get(&pair) {
+            return *result;
+        }
+        let meta = self.meta_of(pair);
+        let results = &mut self.results;
+        let next = results.series.len();
+        let result = *results.of_labels.entry(meta.labels.clone()).or_insert(next);
+        if result == next {
+            results.series.push(meta);
+            results.columns.push(Column::new(self.steps));
+            results.last_signature.push(NEVER);
+        }
+        results.of_pair.insert(pair, result);
+        result
+    }
+
+    /// A filled element has the labels that had to match.
+    fn meta_of(&self, (many, one): Pair) -> Meta {
+        let rule = &self.sides.rule;
+        let one = one.map(|index| &self.sides.one.series[index].labels);
+        let filled =
+            |labels: Option<&Labels>| signature(&rule.matching, labels.unwrap_or(&Labels::empty()));
+        match (many.map(|index| &self.many.series[index]), one) {
+            (Some(many), Some(one)) => result_meta(rule, many, one),
+            (Some(many), None) => result_meta(rule, many, &filled(Some(&many.labels))),
+            (None, one) => {
+                let labels = one.cloned().unwrap_or_default();
+                result_meta(rule, &Meta::new(filled(one)), &labels)
+            }
+        }
+    }
+
+    fn duplicate(&self, first: usize, second: usize) -> QueryError {
+        let series = &self.sides.one.series;
+        let group = in_braces(&signature(&self.sides.rule.matching, &series[first].labels));
+        let mut both = [first, second].map(|index| in_braces(&series[index].labels));
+        both.sort();
+        let side = if self.sides.swapped { "left" } else { "right" };
+        QueryError::Execution(format!(
+            "found duplicate series for the match group {group} on the {side} hand-side of the operation: [{}, {}]\
+             ;many-to-many matching not allowed: matching labels must be unique on one side",
+            both[0], both[1]
+        ))
+    }
+}

@@ -1,0 +1,171 @@
+//! From the tree to operators, on one timeline. Building evaluates what an operator must know before it can tell its
+//! series (the groups of an aggregation, one side of a join); the rest runs when columns are asked for. Parts that do
+//! not depend on the step are built on a timeline of one step and repeated.
+
+use super::ast::{Expr, ExprKind, Unary};
+use super::operator::{BoxOperator, Map, Repeat, drop_names};
+use super::query::Query;
+use super::select::{InstantSelector, Take};
+use super::timeline::Timeline;
+use super::value::QueryError;
+use super::{aggregate, binary, call};
+
+/// Functions whose result depends on the step even when their arguments do not.
+const TIME_FUNCTIONS: [&str; 11] = [
+    "days_in_month",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "hour",
+    "minute",
+    "month",
+    "predict_linear",
+    "time",
+    "timestamp",
+    "year",
+];
+
+/// What an expression becomes.
+pub enum Node<'q> {
+    /// A value at every step.
+    Scalar(Vec<f64>),
+    Vector(BoxOperator<'q>),
+    Text(String),
+}
+
+/// Where an expression is evaluated.
+#[derive(Clone, Copy)]
+pub struct Plan<'q> {
+    pub query: &'q Query<'q>,
+    pub timeline: Timeline,
+}
+
+impl<'q> Plan<'q> {
+    /// The same query on another timeline.
+    pub fn on(&self, timeline: Timeline) -> Plan<'q> {
+        Plan { query: self.query, timeline }
+    }
+
+    /// Is this one point in time, so that the order of a vector can matter?
+    pub fn is_instant(&self) -> bool {
+        self.timeline.count == 1
+    }
+
+    /// # Errors
+    /// The expression cannot be evaluated, or what had to be evaluated already failed.
+    pub fn build(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
+        let constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
+        if self.timeline.count <= 1 || constant || !is_step_invariant(expr) {
+            return self.build_here(expr);
+        }
+        let count = self.timeline.count;
+        Ok(match self.on(Timeline::at(self.timeline.start)).build_here(expr)? {
+            Node::Scalar(values) => Node::Scalar(vec![values[0]; count]),
+            Node::Vector(inner) => Node::Vector(Box::new(Repeat { inner, count })),
+            Node::Text(text) => Node::Text(text),
+        })
+    }
+
+    fn build_here(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
+        Ok(match &expr.kind {
+            ExprKind::Number(literal) => Node::Scalar(self.constant(literal.value)),
+            ExprKind::String(text) => Node::Text(text.clone()),
+            ExprKind::Paren(inner) => self.build(inner)?,
+            ExprKind::Unary(unary) => self.build_unary(unary)?,
+            ExprKind::Selector(selector) => {
+                let (query, timeline) = (self.query, self.timeline);
+                let selector = InstantSelector::new(query, selector, timeline, Take::Value)?;
+                Node::Vector(Box::new(selector))
+            }
+            ExprKind::Binary(binary) => binary::build(self, binary)?,
+            ExprKind::Aggregate(aggregate) => Node::Vector(aggregate::build(self, aggregate)?),
+            ExprKind::Call(call) => call::build(self, call, expr.span)?,
+            ExprKind::Matrix(_) | ExprKind::Subquery(_) => {
+                return Err(QueryError::Execution("unexpected range vector".to_string()));
+            }
+        })
+    }
+
+    fn build_unary(&self, unary: &Unary) -> Result<Node<'q>, QueryError> {
+        let operand = self.build(&unary.expr)?;
+        if !unary.negative {
+            return Ok(operand);
+        }
+        Ok(match operand {
+            Node::Scalar(mut values) => {
+                values.iter_mut().for_each(|value| *value = -*value);
+                Node::Scalar(values)
+            }
+            Node::Vector(inner) => {
+                let series = inner.series().to_vec();
+                let negate = Map { inner, series, function: Box::new(|_, value| Some(-value)) };
+                Node::Vector(drop_names(self.query, Box::new(negate)))
+            }
+            Node::Text(text) => Node::Text(text),
+        })
+    }
+
+    /// An expression of type instant vector.
+    pub fn vector(&self, expr: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+        match self.build(expr)? {
+            Node::Vector(operator) => Ok(operator),
+            _ => Err(QueryError::Execution("expected an instant vector".to_string())),
+        }
+    }
+
+    /// An expression of type scalar: its value at every step.
+    pub fn scalar(&self, expr: &Expr) -> Result<Vec<f64>, QueryError> {
+        match self.build(expr)? {
+            Node::Scalar(values) => Ok(values),
+            _ => Err(QueryError::Execution("expected a scalar".to_string())),
+        }
+    }
+
+    /// An expression of type string.
+    pub fn text(&self, expr: &Expr) -> Result<String, QueryError> {
+        match self.build(expr)? {
+            Node::Text(text) => Ok(text),
+            _ => Err(QueryError::Execution("expected a string".to_string())),
+        }
+    }
+
+    /// The same value at every step.
+    pub fn constant(&self, value: f64) -> Vec<f64> {
+        vec![value; self.timeline.count]
+    }
+
+    /// The times of the steps in seconds.
+    pub fn times(&self) -> Vec<f64> {
+        (0..self.timeline.count).map(|step| self.timeline.time(step) as f64 / 1e3).collect()
+    }
+}
+
+/// The expression within any parentheses.
+pub fn unparen(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Paren(inner) => unparen(inner),
+        _ => expr,
+    }
+}
+
+/// Is the result the same at every step, because `@` pins all that reads data?
+fn is_step_invariant(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Number(_) | ExprKind::String(_) => true,
+        ExprKind::Selector(selector) => selector.time.at.is_some(),
+        ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
+        ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
+        ExprKind::Call(call) => {
+            !TIME_FUNCTIONS.contains(&call.function.name) && call.args.iter().all(is_step_invariant)
+        }
+        ExprKind::Aggregate(aggregate) => {
+            is_step_invariant(&aggregate.expr)
+                && aggregate.param.as_ref().is_none_or(is_step_invariant)
+        }
+        ExprKind::Binary(binary) => {
+            is_step_invariant(&binary.lhs) && is_step_invariant(&binary.rhs)
+        }
+        ExprKind::Unary(unary) => is_step_invariant(&unary.expr),
+        ExprKind::Paren(inner) => is_step_invariant(inner),
+    }
+}

@@ -1,0 +1,51 @@
+//! `label_replace` and `label_join`: other labels for the same values. Both are known before any value is.
+
+use super::ast::Expr;
+use super::functions::labels::{LabelJoin, LabelReplace};
+use super::operator::{BoxOperator, Meta, Relabel, merge_equal};
+use super::plan::Plan;
+use super::value::QueryError;
+use crate::model::METRIC_NAME;
+
+/// `label_replace(v, destination, replacement, source, regex)`
+pub fn label_replace<'q>(plan: &Plan<'q>, args: &[Expr]) -> Result<BoxOperator<'q>, QueryError> {
+    let [arg, texts @ ..] = args else { return Err(missing("label_replace")) };
+    let texts = texts.iter().map(|text| plan.text(text)).collect::<Result<Vec<_>, _>>()?;
+    let [destination, replacement, source, regex] = texts.as_slice() else {
+        return Err(missing("label_replace"));
+    };
+    let replace = LabelReplace::new(destination, replacement, source, regex)
+        .map_err(QueryError::Execution)?;
+    let names = replace.destination() == METRIC_NAME;
+    let relabel = |meta: &Meta| match replace.apply(&meta.labels) {
+        Some(labels) => Meta { labels, drop_name: meta.drop_name && !names },
+        None => meta.clone(),
+    };
+    Ok(relabelled(plan.vector(arg)?, relabel))
+}
+
+/// `label_join(v, destination, separator, source...)`
+pub fn label_join<'q>(plan: &Plan<'q>, args: &[Expr]) -> Result<BoxOperator<'q>, QueryError> {
+    let [arg, texts @ ..] = args else { return Err(missing("label_join")) };
+    let texts = texts.iter().map(|text| plan.text(text)).collect::<Result<Vec<_>, _>>()?;
+    let [destination, separator, sources @ ..] = texts.as_slice() else {
+        return Err(missing("label_join"));
+    };
+    let join =
+        LabelJoin::new(destination, separator, sources.to_vec()).map_err(QueryError::Execution)?;
+    let names = join.destination() == METRIC_NAME;
+    let relabel = |meta: &Meta| Meta {
+        labels: join.apply(&meta.labels),
+        drop_name: meta.drop_name && !names,
+    };
+    Ok(relabelled(plan.vector(arg)?, relabel))
+}
+
+fn relabelled<'q>(inner: BoxOperator<'q>, relabel: impl Fn(&Meta) -> Meta) -> BoxOperator<'q> {
+    let series = inner.series().iter().map(relabel).collect();
+    merge_equal(Box::new(Relabel { inner, series }))
+}
+
+fn missing(name: &str) -> QueryError {
+    QueryError::Execution(format!("missing arguments in call to {name:?}"))
+}

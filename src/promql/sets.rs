@@ -1,0 +1,131 @@
+//! The set operators `and`, `or`, `unless`: whether an element stays depends on the presence of elements with the same
+//! signature on the other side at the same step, never on their values.
+
+use super::ast::{Binary, BinaryOp};
+use super::column::{Bits, Column};
+use super::matching::SignatureTable;
+use super::operator::{BoxOperator, Concat, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::plan::Plan;
+use super::value::QueryError;
+
+/// # Errors
+/// Evaluating the side whose presence decides failed.
+pub fn build<'q>(
+    plan: &Plan<'q>,
+    binary: &Binary,
+    lhs: BoxOperator<'q>,
+    rhs: BoxOperator<'q>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let mut table = SignatureTable::default();
+    let lhs_ids = table.assign(&binary.matching, lhs.series());
+    let rhs_ids = table.assign(&binary.matching, rhs.series());
+    let count = table.len();
+    match binary.op {
+        BinaryOp::Or => {
+            let shared = shared(&rhs_ids, &lhs_ids, count);
+            if !lhs_ids.iter().any(|id| shared[*id]) {
+                return Ok(merge_equal(Box::new(Concat::new(vec![lhs, rhs]))));
+            }
+            let lhs = Materialized::of(plan.query, lhs)?;
+            let present = presence(plan, &lhs, &lhs_ids, &shared)?;
+            let rest = Masked::new(rhs, &rhs_ids, present, false);
+            Ok(merge_equal(Box::new(Concat::new(vec![Box::new(lhs), Box::new(rest)]))))
+        }
+        op => {
+            let shared = shared(&lhs_ids, &rhs_ids, count);
+            let present = presence(plan, rhs.as_ref(), &rhs_ids, &shared)?;
+            Ok(Box::new(Masked::new(lhs, &lhs_ids, present, op == BinaryOp::And)))
+        }
+    }
+}
+
+/// The signatures of both sides.
+fn shared(a: &[usize], b: &[usize], count: usize) -> Vec<bool> {
+    let (mut in_a, mut shared) = (vec![false; count], vec![false; count]);
+    a.iter().for_each(|id| in_a[*id] = true);
+    b.iter().for_each(|id| shared[*id] = in_a[*id]);
+    shared
+}
+
+/// At which steps each of the wanted signatures has an element.
+fn presence(
+    plan: &Plan<'_>,
+    operator: &dyn Operator,
+    ids: &[usize],
+    wanted: &[bool],
+) -> Result<Vec<Option<Bits>>, QueryError> {
+    let mut present: Vec<Option<Bits>> = vec![None; wanted.len()];
+    plan.query.for_each_chunk(
+        ids.len(),
+        |chunk| {
+            let (mut scratch, mut column) = (Scratch::default(), Column::default());
+            let mut found = Vec::new();
+            for index in chunk.filter(|index| wanted[ids[*index]]) {
+                operator.column(index, &mut scratch, &mut column)?;
+                found.push((ids[index], column.present.clone()));
+            }
+            Ok(found)
+        },
+        |found| {
+            for (id, bits) in found {
+                match &mut present[id] {
+                    Some(all) => all.union(&bits),
+                    none => *none = Some(bits),
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(present)
+}
+
+/// Elements that stay only where their signature is present (or absent) on the other side.
+struct Masked<'q> {
+    inner: BoxOperator<'q>,
+    series: Vec<Meta>,
+    /// Of every result series: its index in `inner` and its signature.
+    picks: Vec<(usize, usize)>,
+    present: Vec<Option<Bits>>,
+    /// Stay where present; else where absent.
+    wants_presence: bool,
+}
+
+impl<'q> Masked<'q> {
+    fn new(
+        inner: BoxOperator<'q>,
+        ids: &[usize],
+        present: Vec<Option<Bits>>,
+        wants_presence: bool,
+    ) -> Masked<'q> {
+        let (mut picks, mut series) = (Vec::new(), Vec::new());
+        for (index, id) in ids.iter().enumerate() {
+            if present[*id].is_some() || !wants_presence {
+                picks.push((index, *id));
+                series.push(inner.series()[index].clone());
+            }
+        }
+        Masked { inner, series, picks, present, wants_presence }
+    }
+}
+
+impl Operator for Masked<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let (inner, id) = self.picks[index];
+        self.inner.column(inner, scratch, out)?;
+        match (&self.present[id], self.wants_presence) {
+            (Some(present), true) => out.present.intersect(present),
+            (Some(present), false) => out.present.subtract(present),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+}
