@@ -95,7 +95,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
         let kind = match &error {
             QueryError::Parse(error) => return ApiError::parameter("query", error),
-            QueryError::Expression(_) => ErrorType::BadData,
+            QueryError::Expression(why) => return ApiError::parameter("query", why),
             QueryError::Unsupported(_) | QueryError::Execution(_) | QueryError::TooManySamples => {
                 ErrorType::Execution
             }

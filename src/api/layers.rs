@@ -18,6 +18,8 @@ use super::metrics::{HandlerLabel, RequestLabels};
 use super::{Api, Phase};
 use crate::model::regex::compile_anchored;
 
+/// Paths that pages of other origins may be allowed to read.
+const API_PREFIX: &str = "/api/v1/";
 /// Tells a sender whether a 503 means starting (`false`) or shutting down (`true`).
 const STOPPING_HEADER: HeaderName = HeaderName::from_static("x-prometheus-stopping");
 
@@ -81,8 +83,11 @@ impl CorsOrigin {
     }
 }
 
-/// Prometheus' cross-origin headers, and the answer to every `OPTIONS`.
+/// Prometheus' cross-origin headers, and the answer to every `OPTIONS` of the API.
 pub async fn cors(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with(API_PREFIX) {
+        return next.run(request).await;
+    }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = if request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()

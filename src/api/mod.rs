@@ -177,8 +177,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(layers::compression());
     let versioned = queries
         .route("/write", post(write::write))
-        .layer(from_fn_with_state(api.clone(), layers::gate))
-        .layer(from_fn_with_state(api.clone(), layers::cors));
+        .layer(from_fn_with_state(api.clone(), layers::gate));
     Router::new()
         .nest("/api/v1", versioned)
         .route("/-/ready", get(status::ready).layer(from_fn_with_state(api.clone(), layers::gate)))
@@ -190,6 +189,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/static/page.css", get(page::style))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
+        .layer(from_fn_with_state(api.clone(), layers::cors))
         .layer(from_fn(layers::nosniff))
         .layer(layers::catch_panic(api.clone()))
         .layer(from_fn_with_state(api.clone(), layers::observe))

@@ -14,7 +14,7 @@ use super::json::{JsonBody, JsonWriter, TooLarge};
 use super::params::Params;
 use super::{Api, now};
 use crate::promql::engine::Limits;
-use crate::promql::value::{Answer, MatrixSeries, QueryError, QueryStats, Value, VectorElement};
+use crate::promql::value::{Answer, MatrixSeries, QueryStats, Value, VectorElement};
 
 /// Points of one series in an answer, first one not counted: as in Prometheus, so that dashboards ask for the same steps.
 const STEPS_MAX: i64 = 11_000;
@@ -58,7 +58,7 @@ pub async fn range(State(api): State<Arc<Api>>, params: Params) -> Result<Respon
     request
         .run(api, move |api, limits| {
             let view = api.db()?.view();
-            api.engine.range(&view, &text, start, end, step_ms, limits).map_err(range_error)
+            Ok(api.engine.range(&view, &text, start, end, step_ms, limits)?)
         })
         .await
 }
@@ -76,16 +76,6 @@ fn check_steps(start: i64, end: i64, step_ms: i64) -> Result<(), ApiError> {
         return Err(ApiError::bad_data(why));
     }
     Ok(())
-}
-
-/// An expression of the wrong type is a mistake in the request, not in the evaluation.
-fn range_error(error: QueryError) -> ApiError {
-    match error {
-        QueryError::Execution(message) if message.starts_with("invalid expression type") => {
-            ApiError::parameter("query", message)
-        }
-        other => other.into(),
-    }
 }
 
 /// What both kinds of query have in common.

@@ -20,17 +20,17 @@ pub struct Process {
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         if let Some(seconds) = cpu_seconds() {
-            let help = "User and system CPU time";
+            let help = "User and system CPU time.";
             put(&mut encoder, "process_cpu_seconds", help, &ConstCounter::new(seconds))?;
         }
         let gauges = [
-            ("process_resident_memory_bytes", "Resident memory", resident_bytes()),
-            ("process_open_fds", "Open file descriptors", open_fds()),
-            ("process_max_fds", "Limit on open file descriptors", max_fds()),
-            ("process_threads", "Threads", threads()),
+            ("process_resident_memory_bytes", "Resident memory.", resident_bytes()),
+            ("process_open_fds", "Open file descriptors.", open_fds()),
+            ("process_max_fds", "Limit on open file descriptors.", max_fds()),
+            ("process_threads", "Threads.", threads()),
             (
                 "process_start_time_seconds",
-                "Start of the process since the epoch",
+                "Start of the process since the epoch.",
                 Some(self.start_time_seconds),
             ),
         ];

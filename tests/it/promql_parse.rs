@@ -37,7 +37,8 @@ fn evals(script: &str) -> Vec<Eval> {
             text = text.trim_start().split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
         }
         let block = lines[index + 1..].iter().take_while(|line| !line.is_empty());
-        let may_fail = command == "eval_fail" || block.clone().any(|l| l.starts_with("expect fail"));
+        let may_fail =
+            command == "eval_fail" || block.clone().any(|l| l.starts_with("expect fail"));
         evals.push(Eval { line: index + 1, text: text.trim().to_string(), may_fail });
     }
     evals
@@ -64,7 +65,8 @@ fn conformance_scripts_parse() {
                 Ok(expr) => {
                     let printed = expr.to_string();
                     if let Err(error) = parse(&printed, &options) {
-                        failures.push(format!("{}:{line}: printed {printed}: {error}", path.display()));
+                        failures
+                            .push(format!("{}:{line}: printed {printed}: {error}", path.display()));
                     }
                 }
                 Err(_) if may_fail => {}
