@@ -15,8 +15,8 @@ pub struct SegmentHeader {
     pub segment: u64,
     /// Random; part of every checksum in the file.
     pub nonce: u64,
-    /// Sequence of the first frame this file may hold. Everything below it is durable in earlier segments; everything
-    /// in earlier segments from it on is void.
+    /// Sequence of the first frame this file may hold. Everything below it is durable in earlier segments;
+    /// everything in earlier segments from it on is void.
     pub first_seq: CommitSeq,
     pub version: u32,
 }
@@ -39,8 +39,8 @@ impl SegmentHeader {
         out
     }
 
-    /// Reads the header of segment number `segment` from the beginning of its file. The version is not judged here: these fields
-    /// keep their places in every version.
+    /// Reads the header of segment number `segment` from the beginning of its file. The version is not judged
+    /// here: these fields keep their places in every version.
     ///
     /// # Errors
     /// The header is damaged, was never finished, or belongs to another file.
