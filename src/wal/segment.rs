@@ -86,7 +86,7 @@ fn name(segment: u64) -> String {
 /// The number of a segment from its name; None for the name of anything else.
 pub fn number(file_name: &str) -> Option<u64> {
     let number = file_name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok()?;
-    (name(number) == file_name).then_some(number)
+    (number <= SEGMENT_NUMBER_MAX && name(number) == file_name).then_some(number)
 }
 
 #[cfg(test)]
@@ -115,8 +115,15 @@ mod tests {
         assert_eq!(path(Path::new("d/wal"), 1), Path::new("d/wal/00000001.wal"));
         assert_eq!(number("00000001.wal"), Some(1));
         assert_eq!(number("123456789.wal"), Some(123_456_789));
-        for other in ["1.wal", "+0000001.wal", "000000001.wal", "00000001.wal.tmp", "LOCK", ".wal"]
-        {
+        for other in [
+            "1.wal",
+            "+0000001.wal",
+            "000000001.wal",
+            "00000001.wal.tmp",
+            "LOCK",
+            ".wal",
+            "18446744073709551615.wal",
+        ] {
             assert_eq!(number(other), None, "{other}");
         }
     }

@@ -136,6 +136,7 @@ fn the_magics_types_tags_and_limits_are_those_of_the_code() {
         ("FRAME_ALIGN_BYTES", layout::FRAME_ALIGN_BYTES as u64),
         ("PAYLOAD_MAX_BYTES", layout::PAYLOAD_MAX_BYTES as u64),
         ("SEQ_MAX", layout::SEQ_MAX),
+        ("SEGMENT_NUMBER_MAX", layout::SEGMENT_NUMBER_MAX),
         ("WAL_SEGMENT_BYTES", layout::WAL_SEGMENT_BYTES),
     ];
     assert_eq!(limits, expected);
