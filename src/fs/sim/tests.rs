@@ -59,6 +59,24 @@ fn unsynced_writes_land_in_every_torn_way() {
 }
 
 #[test]
+fn large_writes_tear_at_sectors_and_pages_of_the_file() {
+    let (disk, mut file) = with_file();
+    file.append(&[1; 100]).unwrap();
+    file.sync().unwrap();
+    file.append(&[2; 10_000]).unwrap();
+    let all = contents(&disk, FILE);
+    let lens: BTreeSet<usize> = all.iter().map(|content| content.as_ref().unwrap().len()).collect();
+    let tears = [512, 4096, 8192, 9728].into_iter().chain([101, 5100, 10_099]);
+    assert_eq!(lens, tears.clone().chain([100, 10_100]).collect());
+    for tear in tears {
+        let mut content = vec![0; 10_100];
+        content[..100].fill(1);
+        content[tear..].fill(2);
+        assert!(all.contains(&Some(content)), "zeros before {tear}");
+    }
+}
+
+#[test]
 fn a_later_write_may_land_without_an_earlier_one() {
     let (disk, mut file) = with_file();
     file.append(b"a").unwrap();
