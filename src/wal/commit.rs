@@ -1,8 +1,8 @@
-//! Group commit: everything that queued while the disk was busy becomes one append and one sync. One thread owns the
-//! [`Committer`] and steps it; tests step it by hand. It knows nothing of what a token is for.
+//! Group commit: everything that queued while the disk was busy becomes one append and one sync. One thread
+//! owns the [`Committer`] and steps it; tests step it by hand. It knows nothing of what a token is for.
 //!
-//! When a group cannot be written, not even into a new file, its tokens come back with the cause, and writes are refused
-//! at once until an attempt, at most one a second, succeeds.
+//! When a group cannot be written, not even into a new file, its tokens come back with the cause, and writes
+//! are refused at once until an attempt, at most one a second, succeeds.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,16 +36,16 @@ struct Trouble {
 /// What became of one step.
 #[derive(Debug)]
 pub struct Group<T> {
-    /// The sequence of the first token, those of the others follow without holes, and all are durable. Or why none
-    /// of them is stored.
+    /// The sequence of the first token, those of the others follow without holes, and all are durable. Or why
+    /// none of them is stored.
     pub outcome: Result<CommitSeq, Arc<WalError>>,
     /// In the order in which they were pushed.
     pub tokens: Vec<T>,
 }
 
 impl<T> Committer<T> {
-    /// Goes on with the log in the data directory `dir` where a replay of it ended, in a new segment. A disk that refuses
-    /// that is no error: then the log begins read-only.
+    /// Goes on with the log in the data directory `dir` where a replay of it ended, in a new segment. A disk
+    /// that refuses that is no error: then the log begins read-only.
     pub fn start(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -68,8 +68,8 @@ impl<T> Committer<T> {
         self.queue.wait(self.trouble.as_ref().map(|_| PROBE_INTERVAL))
     }
 
-    /// Takes everything queued and makes it durable, or says why not. With nothing queued it only looks whether a disk
-    /// that refused takes writes again.
+    /// Takes everything queued and makes it durable, or says why not. With nothing queued it only looks
+    /// whether a disk that refused takes writes again.
     pub fn commit_once(&mut self, now: Instant) -> Group<T> {
         let Taken { payloads, tokens } = self.queue.take();
         let outcome = self.commit(&payloads, now);

@@ -1,8 +1,8 @@
-//! One frame: header, checksums, payload. Written by `writer`, read by `scan`. It knows nothing of files, groups or what
-//! a payload means.
+//! One frame: header, checksums, payload. Written by `writer`, read by `scan`. It knows nothing of files,
+//! groups or what a payload means.
 //!
-//! Both checksums begin with where the frame lies (nonce and number of the segment, sequence, offset), so bytes that are right but stand
-//! in the wrong place, left over from another file, or all zero do not pass.
+//! Both checksums begin with where the frame lies (nonce and number of the segment, sequence, offset), so
+//! bytes that are right but stand in the wrong place, left over from another file, or all zero do not pass.
 
 use super::layout::*;
 use crate::encoding::cursor::Cursor;
@@ -76,8 +76,8 @@ pub fn encode(out: &mut Vec<u8>, head: FrameHead, place: Place, payload: &[u8]) 
     out.resize(start + frame_bytes(payload.len()), 0);
 }
 
-/// Reads the header of a frame from `bytes`, which begin at `offset` of segment number `segment`. `nonce` is that of the segment;
-/// None when its header is lost: then the frame's own is taken.
+/// Reads the header of a frame from `bytes`, which begin at `offset` of segment number `segment`. `nonce` is
+/// that of the segment; None when its header is lost: then the frame's own is taken.
 ///
 /// # Errors
 /// These bytes are not a frame header, or not one that belongs here.

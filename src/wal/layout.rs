@@ -1,13 +1,17 @@
-//! Names, magic numbers, versions, sizes and limits of the write-ahead log. What every field means, what a reader
-//! checks and how recovery decides is told once, in `storage-format.md`; a test compares its tables with this file.
+//! Names, magic numbers, versions, sizes and limits of the write-ahead log. What every field means, what a
+//! reader checks and how recovery decides is told once, in `storage-format.md`; a test compares its tables
+//! with this file.
 
 /// Folder of the log inside the data directory.
 pub const WAL_DIR: &str = "wal";
 
-/// A segment is `wal/00000001.wal`: its number in at least this many decimal digits, so that a listing is in order.
+/// A segment is `wal/00000001.wal`: its number in at least this many decimal digits, so that a listing is in
+/// order.
 pub const SEGMENT_NAME_DIGITS: usize = 8;
 pub const SEGMENT_SUFFIX: &str = ".wal";
 
+/// Largest number of a segment: there is always a next one. A file with a larger number in its name is not ours.
+pub const SEGMENT_NUMBER_MAX: u64 = 1 << 62;
 /// Follows the name of a segment that is still being created. Such a file is garbage at start.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
 
@@ -27,12 +31,12 @@ pub const FRAME_TYPE_WRITE: u8 = 1;
 /// Nothing but its `durable_seq`: the end of a log that was closed cleanly.
 pub const FRAME_TYPE_DURABLE_MARK: u8 = 2;
 
-/// Largest payload of one frame. A request is at most 32 MiB decoded, and a record of it is hardly larger than that;
-/// twice as much leaves room and still bounds what a reader believes.
+/// Largest payload of one frame. A request is at most 32 MiB decoded, and a record of it is hardly larger
+/// than that; twice as much leaves room and still bounds what a reader believes.
 pub const PAYLOAD_MAX_BYTES: usize = 64 << 20;
 
-/// Largest commit sequence. No log gets there in a million years at a billion requests a second, and sums of two sequences do
-/// not overflow.
+/// Largest commit sequence. No log gets there in a million years at a billion requests a second, and sums of
+/// two sequences do not overflow.
 pub const SEQ_MAX: u64 = 1 << 62;
 
 /// Tag of a timestamp column: one timestamp for all samples.
@@ -40,16 +44,16 @@ pub const TIMESTAMPS_EQUAL: u8 = 0;
 /// Tag of a timestamp column: a difference for every sample.
 pub const TIMESTAMPS_DELTAS: u8 = 1;
 
-/// A segment that has reached this is followed by the next: large enough that creating files costs nothing, small enough
-/// that the space of a log cut from the front comes back soon.
+/// A segment that has reached this is followed by the next: large enough that creating files costs nothing,
+/// small enough that the space of a log cut from the front comes back soon.
 pub const WAL_SEGMENT_BYTES: u64 = 128 << 20;
 
-/// Bytes waiting for the disk, those being written included. More is answered with 503: at a disk's 100 MB/s this is more than half a
-/// second of waiting, and it is memory of its own beside the requests.
+/// Bytes waiting for the disk, those being written included. More is answered with 503: at a disk's 100 MB/s
+/// this is more than half a second of waiting, and it is memory of its own beside the requests.
 pub const WAL_QUEUE_MAX_BYTES: usize = 64 << 20;
 
-/// Milliseconds between attempts to write again after the disk refused: soon enough that a sender's next retry is
-/// taken, rare enough not to load a failing disk.
+/// Milliseconds between attempts to write again after the disk refused: soon enough that a sender's next
+/// retry is taken, rare enough not to load a failing disk.
 pub const WAL_PROBE_INTERVAL_MS: u64 = 1_000;
 
 /// One fixed field of a header.

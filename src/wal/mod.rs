@@ -1,12 +1,13 @@
-//! The write-ahead log: what makes an acknowledged request survive. `db` starts it, `head` builds the records, one thread
-//! steps the [`Committer`], and at start [`replay()`] gives back what was acknowledged.
+//! The write-ahead log: what makes an acknowledged request survive. `db` starts it, `head` builds the
+//! records, one thread steps the [`Committer`], and at start [`replay()`] gives back what was acknowledged.
 //!
 //! ```text
-//! RecordBuilder -> CommitQueue -> Committer -> LogWriter -> frames in segments -> Disk        record, queue, commit, writer, frame
-//! Record        <- replay      <- Scanner   <- segments                                       replay, scan, segment
+//! RecordBuilder -> CommitQueue -> Committer -> LogWriter -> frames in segments on a Disk
+//! Record        <- replay      <- Segment   <-
 //! ```
 //!
-//! The files are described in `storage-format.md`. The log knows neither series nor time: it keeps payloads in an order.
+//! The files are described in `storage-format.md`. The log knows neither series nor time: it keeps payloads
+//! in an order.
 
 pub mod commit;
 pub mod frame;

@@ -1,5 +1,6 @@
-//! What waits for the next group: payloads in the order in which they will get their sequences, each with a token of
-//! the caller's. Bounded by bytes, so a slow disk turns into refusals and not into memory. It knows nothing of the disk.
+//! What waits for the next group: payloads in the order in which they will get their sequences, each with a
+//! token of the caller's. Bounded by bytes, so a slow disk turns into refusals and not into memory. It knows
+//! nothing of the disk.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The payload of a write frame: the definitions of series a request needs, then its samples in columns. Built by `head`, decoded by
-//! `replay`. It knows nothing of frames and files; a record is whole or refused.
+//! The payload of a write frame: the definitions of series a request needs, then its samples in columns.
+//! Built by `head`, decoded by `replay`. It knows nothing of frames and files; a record is whole or refused.
 
 use super::layout::{TIMESTAMPS_DELTAS, TIMESTAMPS_EQUAL};
 use crate::encoding::cursor::{Cursor, put_text, put_varint, put_varint_signed};
@@ -185,8 +185,8 @@ impl Timestamps<'_> {
     }
 }
 
-/// A number of things of which each takes at least `each_bytes`: more than the rest of the payload could hold is
-/// refused, so later loops and sizes are bounded by the payload.
+/// A number of things of which each takes at least `each_bytes`: more than the rest of the payload could hold
+/// is refused, so later loops and sizes are bounded by the payload.
 fn count(cursor: &mut Cursor<'_>, each_bytes: usize, what: &'static str) -> Result<usize, Corrupt> {
     let at = cursor.clone();
     let count = cursor.varint(what)?;

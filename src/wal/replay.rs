@@ -1,17 +1,19 @@
-//! Reads the log at start: gives every acknowledged payload to a callback in order of sequence, tells the end of the log from damage,
-//! and leaves the files so that the writer can go on. `storage-format.md` tells why it decides as it does.
+//! Reads the log at start: gives every acknowledged payload to a callback in order of sequence, tells the end
+//! of the log from damage, and leaves the files so that the writer can go on. `storage-format.md` tells why
+//! it decides as it does.
 //!
-//! 1. Survey: read every segment's header and every frame's header. What any of them says to be durable is: the highest
-//!    such sequence is `proven`. What a later segment's `first_seq` makes void is void.
-//! 2. Deliver: go through the frames again, with their payloads. Sequences missing up to `proven` are damage, reported,
-//!    and the rest goes on. The first sequence missing above it is the end of the log.
-//! 3. Trim: cut off what lies behind the end, and make durable what was read. Damage is never cut off.
+//! 1. Survey: read every segment's header and every frame's header. What any of them says to be durable is:
+//!    the highest such sequence is `proven`. What a later segment's `first_seq` makes void is void.
+//! 2. Deliver: go through the frames again, with their payloads. Sequences missing up to `proven` are damage,
+//!    reported, and the rest goes on. The first sequence missing above it is the end of the log.
+//! 3. Trim: cut off what lies behind the end, make durable what was read, and remove segments that are void
+//!    as a whole and those never finished. Damage is never cut off.
 //!
 //! A crash at any moment leaves a log of which a further replay says the same.
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -26,8 +28,8 @@ use crate::error::Corrupt;
 use crate::fs::Disk;
 use crate::model::CommitSeq;
 
-/// Bytes of payloads not proven durable that are kept for the writer: two full queues, more than a crash leaves. A log with more is
-/// only made durable where it lies, which suffices unless a sync of it had failed.
+/// Bytes of payloads not proven durable that are kept for the writer: two full queues, more than a crash
+/// leaves. A log with more is only made durable where it lies, which suffices unless a sync of it had failed.
 const TAIL_MAX_BYTES: usize = 2 * WAL_QUEUE_MAX_BYTES;
 
 /// Called for each record in order of sequence.
@@ -41,7 +43,7 @@ pub type Apply<'a> = &'a mut dyn FnMut(
 pub struct ReplayReport {
     /// The highest sequence that was replayed or is known lost; 0 for an empty log.
     pub last_seq: CommitSeq,
-    /// Segment files there are.
+    /// Segment files there were.
     pub segments: usize,
     /// Records given to the callback.
     pub frames: u64,
@@ -53,6 +55,13 @@ pub struct ReplayReport {
     /// Cut off behind the end of the log.
     pub trimmed_bytes: u64,
     pub(super) resume: Resume,
+}
+
+impl ReplayReport {
+    /// The number of the segment in which the log goes on.
+    pub fn next_segment(&self) -> u64 {
+        self.resume.next_segment
+    }
 }
 
 /// Bytes of the log that are not what was written. They stay where they are.
@@ -72,8 +81,11 @@ pub struct Damage {
 pub fn replay(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
-    let (mut report, segments) = deliver(disk, &dir, &listing, apply)?;
-    report.trimmed_bytes = trim(disk, &dir, segments, &listing.unfinished)?;
+    let (mut report, mut segments) = deliver(disk, &dir, &listing, apply)?;
+    let mut garbage = segments.extract_if(.., |s| s.is_void()).map(|s| s.path).collect::<Vec<_>>();
+    garbage.extend(listing.unfinished.iter().map(|n| segment::unfinished_path(&dir, *n)));
+    report.trimmed_bytes = trim(disk, segments)?;
+    remove(disk, &dir, &garbage)?;
     Ok(report)
 }
 
@@ -124,8 +136,7 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, WalError> {
         }
     }
     listing.segments.sort_unstable();
-    let numbers = listing.segments.iter().chain(&listing.unfinished);
-    listing.next_segment = numbers.max().map_or(1, |last| last.saturating_add(1));
+    listing.next_segment = listing.segments.last().map_or(1, |last| last.saturating_add(1));
     Ok(listing)
 }
 
@@ -182,8 +193,7 @@ impl<'a> Replay<'a> {
                 self.meet(segment, segment.void_from, segment.kept_len);
             }
             if let Err(error) = segment.blob.check() {
-                let what = format!("storage, which could not give some bytes ({error})");
-                self.damage(segment, Corrupt::at(0, what), segment.len(), None);
+                self.unreadable(segment, error)?;
             }
         }
         if let Some(last) = segments.last_mut()
@@ -258,6 +268,17 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// The storage failed under a segment. What is proven is missed by its sequences and may be there another
+    /// time. What follows cannot be told from an end of the log, and to go on would make it void.
+    fn unreadable(&mut self, segment: &mut Segment, error: io::Error) -> Result<(), WalError> {
+        if segment.void_from == CommitSeq::MAX && segment.kept_end < segment.len() {
+            return Err(WalError::io("read the end of", &segment.path)(error));
+        }
+        let what = format!("storage, which could not give some bytes ({error})");
+        self.damage(segment, Corrupt::at(0, what), segment.len(), None);
+        Ok(())
+    }
+
     fn damage(
         &mut self,
         segment: &mut Segment,
@@ -284,14 +305,9 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Cuts the last segment behind the end of the log, makes durable what was read, removes what was never finished.
-/// Returns the bytes cut off. Files are let go of before they change.
-fn trim(
-    disk: &dyn Disk,
-    dir: &Path,
-    mut segments: Vec<Segment>,
-    unfinished: &[u64],
-) -> Result<u64, WalError> {
+/// Cuts the last segment behind the end of the log and makes durable what was read. Returns the bytes cut
+/// off. Files are let go of before they change.
+fn trim(disk: &dyn Disk, mut segments: Vec<Segment>) -> Result<u64, WalError> {
     let mut trimmed_bytes = 0;
     let mut is_last = true;
     while let Some(segment) = segments.pop() {
@@ -305,12 +321,15 @@ fn trim(
         trimmed_bytes += len - end;
         is_last = false;
     }
-    for number in unfinished {
-        let path = segment::unfinished_path(dir, *number);
-        disk.remove(&path).map_err(WalError::io("remove", &path))?;
+    Ok(trimmed_bytes)
+}
+
+fn remove(disk: &dyn Disk, dir: &Path, garbage: &[PathBuf]) -> Result<(), WalError> {
+    for path in garbage {
+        disk.remove(path).map_err(WalError::io("remove", path))?;
     }
-    if !unfinished.is_empty() {
+    if !garbage.is_empty() {
         disk.sync_dir(dir).map_err(WalError::io("sync", dir))?;
     }
-    Ok(trimmed_bytes)
+    Ok(())
 }

@@ -1,6 +1,6 @@
-//! Reads one segment file: its header, and the frames in it. Where the bytes are no frame, it goes on at the next offset at
-//! which one could begin, so damage costs what it hit. It judges frames one by one; what their sequences mean is for
-//! `replay`.
+//! Reads one segment file: its header, and the frames in it. Where the bytes are no frame, it goes on at the
+//! next offset at which one could begin, so damage costs what it hit. It judges frames one by one; what their
+//! sequences mean is for `replay`.
 
 use std::path::PathBuf;
 
@@ -100,6 +100,11 @@ impl Segment {
         payload(&self.bytes, frame)
     }
 
+    /// Is everything in it void, now and whatever happens to it?
+    pub(super) fn is_void(&self) -> bool {
+        self.header.as_ref().is_ok_and(|header| header.first_seq >= self.void_from)
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -112,8 +117,8 @@ fn payload(bytes: &Bytes, frame: &FrameHeader) -> Option<Bytes> {
     frame.matches(&payload).then_some(payload)
 }
 
-/// Goes through the bytes of a segment from the end of its header, from one good frame header to the next. The payload of
-/// a frame may be damaged or missing all the same.
+/// Goes through the bytes of a segment from the end of its header, from one good frame header to the next.
+/// The payload of a frame may be damaged or missing all the same.
 #[derive(Debug)]
 pub(super) struct Scanner {
     bytes: Bytes,

@@ -15,8 +15,8 @@ pub struct SegmentHeader {
     pub segment: u64,
     /// Random; part of every checksum in the file.
     pub nonce: u64,
-    /// Sequence of the first frame this file may hold. Everything below it is durable in earlier segments; everything
-    /// in earlier segments from it on is void.
+    /// Sequence of the first frame this file may hold. Everything below it is durable in earlier segments;
+    /// everything in earlier segments from it on is void.
     pub first_seq: CommitSeq,
     pub version: u32,
 }
@@ -39,8 +39,8 @@ impl SegmentHeader {
         out
     }
 
-    /// Reads the header of segment number `segment` from the beginning of its file. The version is not judged here: these fields
-    /// keep their places in every version.
+    /// Reads the header of segment number `segment` from the beginning of its file. The version is not judged
+    /// here: these fields keep their places in every version.
     ///
     /// # Errors
     /// The header is damaged, was never finished, or belongs to another file.
@@ -86,7 +86,7 @@ fn name(segment: u64) -> String {
 /// The number of a segment from its name; None for the name of anything else.
 pub fn number(file_name: &str) -> Option<u64> {
     let number = file_name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok()?;
-    (name(number) == file_name).then_some(number)
+    (number <= SEGMENT_NUMBER_MAX && name(number) == file_name).then_some(number)
 }
 
 #[cfg(test)]
@@ -115,8 +115,15 @@ mod tests {
         assert_eq!(path(Path::new("d/wal"), 1), Path::new("d/wal/00000001.wal"));
         assert_eq!(number("00000001.wal"), Some(1));
         assert_eq!(number("123456789.wal"), Some(123_456_789));
-        for other in ["1.wal", "+0000001.wal", "000000001.wal", "00000001.wal.tmp", "LOCK", ".wal"]
-        {
+        for other in [
+            "1.wal",
+            "+0000001.wal",
+            "000000001.wal",
+            "00000001.wal.tmp",
+            "LOCK",
+            ".wal",
+            "18446744073709551615.wal",
+        ] {
             assert_eq!(number(other), None, "{other}");
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! Invariants:
 //! 1. Whatever has a sequence up to `durable_seq` survives a power cut.
-//! 2. A descriptor whose append or sync failed is never used again: its file is cut back to what was durable, and the group
-//!    goes, with the same sequences, into a new file.
+//! 2. A descriptor whose append or sync failed is never used again: its file is cut back to what was durable,
+//!    and the group goes, with the same sequences, into a new file.
 //! 3. A segment gets its name only when its header and the frames it was created with are synced, so no crash
 //!    leaves half a header under the name of a segment.
 //! 4. `first_seq` of a new segment is `durable_seq + 1`. So nothing acknowledged is ever void.
@@ -102,8 +102,8 @@ impl LogWriter {
         self.durable_seq + self.tail.len() as u64 + 1
     }
 
-    /// Makes a group durable and returns the sequence of its first payload; the others follow without holes. A group
-    /// that fails is written once more into a new file.
+    /// Makes a group durable and returns the sequence of its first payload; the others follow without holes.
+    /// A group that fails is written once more into a new file.
     ///
     /// # Errors
     /// Both attempts failed. Nothing of the group counts; its sequences go to the next group.
@@ -118,16 +118,17 @@ impl LogWriter {
         Ok(first_seq)
     }
 
-    /// Begins a new segment with nothing in it but what replay could not prove durable. Shows that the disk takes
-    /// writes.
+    /// Begins a new segment with nothing in it but what replay could not prove durable, which is proven then.
     ///
     /// # Errors
     /// It does not.
     pub(super) fn begin_segment(&mut self) -> Result<(), WalError> {
-        self.append_group(&[]).map(|_| ())
+        let has_tail = !self.tail.is_empty();
+        self.append_group(&[])?;
+        if has_tail { self.append_mark() } else { Ok(()) }
     }
 
-    /// Marks the end of the log, which makes a later loss of its last group known as damage.
+    /// Marks what is there as durable, which makes a later loss of the last group known as damage.
     ///
     /// # Errors
     /// The mark may be missing. Nothing acknowledged is lost.
@@ -175,8 +176,8 @@ impl LogWriter {
             self.segment = Some(segment);
         } else {
             drop(segment.file);
-            // That later segments make the rest void does not depend on this; it gives back the space of a disk that
-            // is full.
+            // That later segments make the rest void does not depend on this; it gives back the space of a
+            // disk that is full.
             let _ = self.disk.truncate(&segment.path, durable_len);
         }
         written

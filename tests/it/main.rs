@@ -5,6 +5,7 @@
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
+//! * `storage_format`: `storage-format.md` executed: tables, limits and the example
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -23,4 +24,5 @@ mod http_support;
 mod http_write;
 mod promql_parse;
 mod promql_scripts;
+mod storage_format;
 mod tidy;

@@ -44,6 +44,7 @@ fn a_group_is_one_append_and_one_sync() {
     let len = disk.read_all(&segment_path(1)).unwrap().len();
     assert_eq!(stats.bytes(), len as u64);
     assert!(!stats.read_only());
+    assert_eq!(session.queue.bytes(), 0);
 }
 
 #[test]
@@ -74,6 +75,25 @@ fn a_recovered_log_goes_on_in_a_new_segment() {
     assert_eq!(session.known.acked.keys().last(), Some(&3));
     assert_eq!(disk.read_all(&segment_path(1)).unwrap(), first);
     session.kill().unwrap();
+}
+
+#[test]
+fn restarts_leave_no_litter() {
+    let disk = SimDisk::new();
+    let mut session = Session::open(&disk, Known::default()).unwrap();
+    assert!(session.commit(2));
+    assert!(session.commit(2));
+    for _ in 0..9 {
+        session = session.kill().unwrap();
+    }
+    assert_eq!(
+        session.sim.list(Path::new("/wal")).unwrap(),
+        ["00000001.wal", "00000002.wal", "00000009.wal", "00000010.wal"]
+    );
+    let disk = session.sim.clone();
+    session.committer.close().unwrap();
+    let (report, _) = replay_all(&disk.kill()).unwrap();
+    assert_eq!((report.segments, report.next_segment()), (4, 11));
 }
 
 #[test]

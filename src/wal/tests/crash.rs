@@ -1,11 +1,9 @@
-//! Power cuts at every operation, and again during the recovery from them. The last tests break the disk below the log in ways in which
-//! the log could itself be wrong, and show that the judge sees it.
+//! Power cuts at every operation, and again during the recovery from them. The last tests break the disk
+//! below the log in ways in which the log could itself be wrong, and show that the judge sees it.
 
-use std::io;
-
+use super::mistaken::{Mistake, Mistaken};
 use super::*;
 use crate::fs::sim::{Fault, Kind, Limits};
-use crate::fs::{Append, Blob, Lock};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,8 +12,8 @@ fn limits(per_point_max: usize) -> Limits {
     Limits { per_point_max, seed: 1 }
 }
 
-/// Goes through the images of a session's disk, recovers from each, writes, and so on `depth` times. Returns the
-/// images seen, or the first violation.
+/// Goes through the images of a session's disk, recovers from each, writes, and so on `depth` times. Returns
+/// the images seen, or the first violation.
 fn cut_everywhere(session: &Session, depth: u32, per_point_max: usize) -> Result<usize, String> {
     let mut result = Ok(0);
     let images = session.sim.images(&limits(per_point_max), &mut |image| {
@@ -125,6 +123,21 @@ fn what_a_killed_process_left_in_doubt_is_settled_by_the_next() {
 }
 
 #[test]
+fn what_was_read_is_durable_even_where_no_segment_can_be_begun() {
+    let sim = SimDisk::new();
+    let unsynced = Arc::new(Mistaken(sim.clone(), Mistake::NoSync));
+    let mut session = Session::open_through(&sim, unsynced, Known::default()).unwrap();
+    assert!(session.commit(3));
+    sim.fail(Fault::forever(Kind::Create, 0, libc::ENOSPC));
+    let mut session = session.kill().unwrap();
+    session.note();
+    let from = sim.crash_points() - 1;
+    sim.images_at(from, &limits(512), &mut |image| {
+        Session::open(&image.disk, session.known_at(image.notes)).unwrap();
+    });
+}
+
+#[test]
 fn a_group_that_failed_is_void_when_its_sequences_are_used_again() {
     let sim = SimDisk::new();
     let mut session = Session::open(&sim, Known::default()).unwrap();
@@ -202,97 +215,17 @@ proptest! {
     }
 }
 
-/// A mistake that a log could make, made below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mistake {
-    None,
-    /// Acknowledges before the sync.
-    NoSync,
-    /// Does not sync the directory of a new file.
-    NoSyncDir,
-    /// Asks the same descriptor again after a failed sync.
-    SyncAgain,
-    /// Leaves what is behind the end of the log.
-    NoTrim,
-}
-
-#[derive(Debug, Clone)]
-struct Mistaken(SimDisk, Mistake);
-
-#[derive(Debug)]
-struct MistakenFile(Box<dyn Append>, Mistake);
-
-impl Append for MistakenFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.append(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        match self.1 {
-            Mistake::NoSync => Ok(()),
-            Mistake::SyncAgain => self.0.sync().or_else(|_| self.0.sync()),
-            _ => self.0.sync(),
-        }
-    }
-
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
-impl Disk for Mistaken {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(MistakenFile(self.0.create(path)?, self.1)))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>> {
-        self.0.open(path)
-    }
-
-    fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()> {
-        if self.1 == Mistake::NoTrim { Ok(()) } else { self.0.truncate(path, len_bytes) }
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.0.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.create_dir(dir)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.1 == Mistake::NoSyncDir { Ok(()) } else { self.0.sync_dir(dir) }
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.0.lock(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        self.0.free_bytes(path)
-    }
-}
-
-fn crash_with(mistake: Mistake) -> Result<usize, String> {
+fn crash_with(mistake: &Mistake) -> Result<usize, String> {
     let sim = SimDisk::new();
-    let session = workload(Arc::new(Mistaken(sim.clone(), mistake)), &sim)?;
+    let session = workload(Arc::new(Mistaken(sim.clone(), mistake.clone())), &sim)?;
     cut_everywhere(&session, 0, 64)
 }
 
 #[test]
 fn mistakes_are_seen() {
-    crash_with(Mistake::None).unwrap();
+    crash_with(&Mistake::None).unwrap();
     for mistake in [Mistake::NoSync, Mistake::NoSyncDir, Mistake::SyncAgain] {
-        let seen = crash_with(mistake).unwrap_err();
+        let seen = crash_with(&mistake).unwrap_err();
         assert!(seen.contains("is lost") || seen.contains("damage"), "{mistake:?}: {seen}");
     }
 }
@@ -300,5 +233,5 @@ fn mistakes_are_seen() {
 /// What is void is void by the next segment's header: trimming only gives back space.
 #[test]
 fn nothing_depends_on_trimming() {
-    crash_with(Mistake::NoTrim).unwrap();
+    crash_with(&Mistake::NoTrim).unwrap();
 }

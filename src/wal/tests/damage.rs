@@ -1,7 +1,9 @@
-//! Damage at rest: every byte of a log changed, every segment cut at every offset, files renamed, removed, unreadable.
+//! Damage at rest: every byte of a log changed, every segment cut at every offset, files renamed, removed,
+//! unreadable.
 
 use std::ops::Range;
 
+use super::mistaken::{Mistake, Mistaken};
 use super::*;
 use crate::fs::sim::{Fault, Kind};
 
@@ -23,7 +25,8 @@ struct Frame {
     proven: bool,
 }
 
-/// Three segments of two groups of two records each. Without the mark of a clean close, the last group is unproven.
+/// Three segments of two groups of two records each. Without the mark of a clean close, the last group is
+/// unproven.
 fn written(closed: bool) -> Written {
     let disk = SimDisk::new();
     let mut session = Session::open(&disk, Known::default()).unwrap();
@@ -225,6 +228,37 @@ fn damage_before_the_end_of_the_log_is_not_cut_off() {
 }
 
 #[test]
+fn a_new_segment_proves_what_is_before_it() {
+    let sim = SimDisk::new();
+    let mut session = Session::open(&sim, Known::default()).unwrap();
+    assert!(session.commit(2));
+    sim.fail(Fault::forever(Kind::Append, 0, libc::EIO));
+    assert!(!session.commit(1));
+    sim.clear_faults();
+    session.pass(Duration::from_secs(1));
+    assert!(session.commit(0));
+    let len = sim.read_all(&segment_path(1)).unwrap().len() as u64;
+    sim.corrupt(&segment_path(1), len - 16, 1).unwrap();
+    let (report, log) = replay_all(&sim.kill()).unwrap();
+    assert_eq!(log, [(1, record(0))]);
+    assert_eq!((report.last_seq, report.damages[0].lost.clone()), (2, Some(2..=2)));
+}
+
+#[test]
+fn the_next_start_proves_the_last_group() {
+    let sim = SimDisk::new();
+    let mut session = Session::open(&sim, Known::default()).unwrap();
+    assert!(session.commit(2));
+    let session = session.kill().unwrap();
+    let mark_bytes = frame::frame_bytes(0) as u64;
+    let len = sim.read_all(&segment_path(2)).unwrap().len() as u64;
+    session.sim.corrupt(&segment_path(2), len - mark_bytes - 16, 1).unwrap();
+    let (report, log) = replay_all(&sim.kill()).unwrap();
+    assert_eq!(log, [(1, record(0))]);
+    assert_eq!((report.last_seq, report.damages[0].lost.clone()), (2, Some(2..=2)));
+}
+
+#[test]
 fn what_a_newer_version_wrote_is_refused_and_left_alone() {
     let written = written(true);
     let newer_header =
@@ -254,4 +288,32 @@ fn a_replay_that_cannot_read_says_so_and_can_be_repeated() {
         assert!(error.starts_with("cannot ") && error.contains("/wal"), "{error}");
     }
     replayed(&disk);
+}
+
+/// The storage fails under the last page read, which then reads as zeros.
+fn unreadable_tail(written: &Written, number: u64) -> (SimDisk, Mistaken) {
+    let disk = written.disk(|_| ());
+    (disk.clone(), Mistaken(disk, Mistake::UnreadableTail(segment_path(number))))
+}
+
+#[test]
+fn an_unreadable_part_is_damage_where_later_segments_tell_what_was_in_it() {
+    let written = written(true);
+    let (_, failing) = unreadable_tail(&written, 2);
+    let (report, log) = replay_all(&failing).unwrap();
+    assert_eq!(log, written.log_without(|seq| seq == 8));
+    assert_eq!(report.damages[0].lost, Some(8..=8));
+    assert!(report.damages[1].corrupt.what.contains("storage"), "{:?}", report.damages);
+}
+
+#[test]
+fn an_unreadable_end_is_not_taken_for_the_end() {
+    let written = written(false);
+    let (disk, failing) = unreadable_tail(&written, 3);
+    let mutations = disk.calls(Kind::Mutation);
+    let error = replay_all(&failing).unwrap_err().to_string();
+    assert!(error.contains("cannot read the end of \"/wal/00000003.wal\""), "{error}");
+    assert_eq!(disk.calls(Kind::Mutation), mutations);
+    let (report, log) = replayed(&disk);
+    assert_eq!((report.last_seq, log), (12, written.log_without(|_| false)));
 }

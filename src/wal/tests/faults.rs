@@ -59,6 +59,21 @@ fn a_group_whose_sync_fails_is_written_anew_and_acknowledged() {
 }
 
 #[test]
+fn a_failed_write_leaves_neither_bytes_nor_files_behind() {
+    let sim = SimDisk::new();
+    let mut session = Session::open(&sim, Known::default()).unwrap();
+    assert!(session.commit(1));
+    let durable = sim.read_all(&segment_path(1)).unwrap();
+    sim.fail(Fault::once(Kind::Append, 0, libc::ENOSPC));
+    assert!(session.commit(1));
+    assert_eq!(sim.read_all(&segment_path(1)).unwrap(), durable);
+    sim.fail(Fault::once(Kind::Append, 0, libc::ENOSPC));
+    sim.fail(Fault::once(Kind::SyncDir, 0, libc::EIO));
+    assert!(!session.commit(1));
+    assert_eq!(sim.list(Path::new("/wal")).unwrap(), ["00000001.wal", "00000002.wal"]);
+}
+
+#[test]
 fn a_disk_that_refuses_is_asked_once_a_second_and_used_again_by_itself() {
     let sim = SimDisk::new();
     let mut session = Session::open(&sim, Known::default()).unwrap();

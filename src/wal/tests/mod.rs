@@ -1,10 +1,11 @@
-//! Tests of the log as a whole, on the simulated disk. Here is what they share: a session that writes and remembers what was
-//! acknowledged, and the judge of what a replay gives back.
+//! Tests of the log as a whole, on the simulated disk. Here is what they share: a session that writes and
+//! remembers what was acknowledged, and the judge of what a replay gives back.
 
 mod commit;
 mod crash;
 mod damage;
 mod faults;
+mod mistaken;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -156,8 +157,8 @@ impl Session {
         Ok(next)
     }
 
-    /// What was known when the power was cut: records handed in later are not on the disk, but those handed in since the last
-    /// note may be.
+    /// What was known when the power was cut: records handed in later are not on the disk, but those handed
+    /// in since the last note may be.
     fn known_at(&self, notes: &[u64]) -> Known {
         let noted = notes.last().map(|note| self.history[*note as usize].clone());
         Known { next_id: self.known.next_id, ..noted.unwrap_or_default() }

@@ -1,0 +1,207 @@
+//! Executes `storage-format.md`: its tables must be those of `wal::layout`, and its example must decode to
+//! what the text says and encode to the same bytes again.
+
+use std::path::Path;
+
+use silverback::fs::Disk;
+use silverback::fs::sim::SimDisk;
+use silverback::model::{Labels, Sample, SeriesRef};
+use silverback::wal::frame::{self, FrameHead, Place};
+use silverback::wal::layout::{self, Field};
+use silverback::wal::segment::{self, SegmentHeader};
+use silverback::wal::{Record, RecordBuilder, replay};
+
+const DOCUMENT: &str = include_str!("../../storage-format.md");
+const NONCE: u64 = 0x1122_3344_5566_7788;
+
+/// The text between a heading and the next.
+fn section(heading: &str) -> &'static str {
+    let (_, rest) = DOCUMENT.split_once(&format!("\n{heading}\n")).unwrap();
+    rest.split("\n#").next().unwrap()
+}
+
+/// The cells of a section's tables, without heads.
+fn rows(heading: &str) -> impl Iterator<Item = Vec<&'static str>> {
+    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
+    let lines = section(heading).lines().filter(|line| line.starts_with('|'));
+    lines.map(cells).skip_while(|row: &Vec<&str>| row[0] != "---").skip(1)
+}
+
+fn unquoted(cell: &str) -> &str {
+    cell.trim_matches('`')
+}
+
+fn assert_fields(heading: &str, fields: &[Field], total: usize) {
+    let mut end = 0;
+    for (row, field) in rows(heading).zip(fields) {
+        assert_eq!(
+            row[..3],
+            [&*field.offset.to_string(), &field.size.to_string(), &format!("`{}`", field.name)]
+        );
+        assert_eq!(field.offset, end, "{}", field.name);
+        end += field.size;
+    }
+    assert_eq!(end, total, "{heading}");
+}
+
+/// One line of the example: where, what bytes, what the remark calls them.
+struct Line {
+    offset: usize,
+    bytes: Vec<u8>,
+    remark: &'static str,
+}
+
+fn example() -> Vec<Line> {
+    let (_, rest) = section("### Example").split_once("```hex\n").unwrap();
+    let (lines, _) = rest.split_once("```").unwrap();
+    lines
+        .lines()
+        .map(|line| {
+            let (data, remark) = line.split_once(';').unwrap();
+            let mut words = data.split_whitespace();
+            let offset = usize::from_str_radix(words.next().unwrap(), 16).unwrap();
+            let bytes = words.map(|word| u8::from_str_radix(word, 16).unwrap()).collect();
+            Line { offset, bytes, remark: remark.trim() }
+        })
+        .collect()
+}
+
+fn example_bytes() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in example() {
+        assert_eq!(line.offset, bytes.len(), "{}", line.remark);
+        bytes.extend(line.bytes);
+    }
+    bytes
+}
+
+fn labels() -> Labels {
+    Labels::from_pairs([("__name__", "up"), ("job", "node")])
+}
+
+fn samples() -> [Sample; 2] {
+    [Sample::new(1_700_000_000_000, 1.0), Sample::new(1_700_000_015_000, 0.0)]
+}
+
+/// The segment that the text above the example describes.
+fn described() -> Vec<u8> {
+    let (mut builder, mut payload) = (RecordBuilder::new(), Vec::new());
+    builder.define(SeriesRef(1), &labels());
+    samples().into_iter().for_each(|sample| builder.push(SeriesRef(1), sample));
+    builder.finish(&mut payload);
+    let mut out = SegmentHeader::new(1, NONCE, 1).encode();
+    let head = FrameHead { frame_type: layout::FRAME_TYPE_WRITE, seq: 1, durable_seq: 0 };
+    let place = Place { nonce: NONCE, segment: 1, offset: out.len() as u64 };
+    frame::encode(&mut out, head, place, &payload);
+    out
+}
+
+#[test]
+fn the_header_tables_are_those_of_the_code() {
+    assert_fields(
+        "### Segment header",
+        &layout::SEGMENT_HEADER_FIELDS,
+        layout::SEGMENT_HEADER_BYTES,
+    );
+    assert_fields("### Frame header", &layout::FRAME_HEADER_FIELDS, layout::FRAME_HEADER_BYTES);
+}
+
+#[test]
+fn the_magics_types_tags_and_limits_are_those_of_the_code() {
+    let segment_magic = String::from_utf8(layout::SEGMENT_MAGIC.to_vec()).unwrap();
+    let frame_magic = layout::FRAME_MAGIC.map(|byte| format!("{byte:02x}")).join(" ");
+    assert_eq!(unquoted(rows("### Segment header").next().unwrap()[4]), segment_magic);
+    assert_eq!(unquoted(rows("### Frame header").next().unwrap()[4]), frame_magic);
+    let version = rows("### Segment header").find(|row| row[2] == "`version`").unwrap()[4];
+    assert_eq!(version, layout::SEGMENT_VERSION.to_string());
+    let types: Vec<(&str, &str)> = rows("### Frame header")
+        .skip_while(|row| row[0] != "---")
+        .skip(1)
+        .map(|row| (row[0], unquoted(row[1])))
+        .collect();
+    let write = layout::FRAME_TYPE_WRITE.to_string();
+    let mark = layout::FRAME_TYPE_DURABLE_MARK.to_string();
+    assert_eq!(types, [(&*write, "FRAME_TYPE_WRITE"), (&mark, "FRAME_TYPE_DURABLE_MARK")]);
+    let tags = format!(
+        "u8: {} `TIMESTAMPS_EQUAL`, {} `TIMESTAMPS_DELTAS`",
+        layout::TIMESTAMPS_EQUAL,
+        layout::TIMESTAMPS_DELTAS
+    );
+    assert!(rows("### Record").any(|row| row[1] == tags));
+    let limits: Vec<(&str, u64)> =
+        rows("### Limits").map(|row| (unquoted(row[0]), row[1].parse().unwrap())).collect();
+    let expected = [
+        ("SEGMENT_HEADER_BYTES", layout::SEGMENT_HEADER_BYTES as u64),
+        ("FRAME_HEADER_BYTES", layout::FRAME_HEADER_BYTES as u64),
+        ("FRAME_ALIGN_BYTES", layout::FRAME_ALIGN_BYTES as u64),
+        ("PAYLOAD_MAX_BYTES", layout::PAYLOAD_MAX_BYTES as u64),
+        ("SEQ_MAX", layout::SEQ_MAX),
+        ("SEGMENT_NUMBER_MAX", layout::SEGMENT_NUMBER_MAX),
+        ("WAL_SEGMENT_BYTES", layout::WAL_SEGMENT_BYTES),
+    ];
+    assert_eq!(limits, expected);
+}
+
+#[test]
+fn the_names_are_those_of_the_code() {
+    let names = section("## Directory");
+    for (path, base) in [
+        (segment::path(Path::new(""), 1), "a segment"),
+        (segment::unfinished_path(Path::new(""), 2), "a segment that was being created"),
+    ] {
+        let line = names.lines().find(|line| line.contains(base)).unwrap();
+        assert_eq!(line.split_whitespace().next().unwrap(), path.to_str().unwrap());
+    }
+    assert!(names.contains(&format!("\n  {}/ ", layout::WAL_DIR)));
+}
+
+#[test]
+fn the_example_is_what_the_text_says_and_what_the_code_writes() {
+    let bytes = example_bytes();
+    let header = SegmentHeader::decode(&bytes, 1).unwrap();
+    assert_eq!(header, SegmentHeader::new(1, NONCE, 1));
+    let offset = layout::SEGMENT_HEADER_BYTES;
+    let frame =
+        frame::decode_header(&bytes[offset..], 1, offset as u64, Some(header.nonce)).unwrap();
+    assert_eq!((frame.head.seq, frame.head.durable_seq), (1, 0));
+    let payload = &bytes[frame.payload_offset() as usize..][..frame.payload_len];
+    assert!(frame.matches(payload));
+    assert_eq!(frame.end(), bytes.len() as u64);
+    let record = Record::decode(payload).unwrap();
+    assert_eq!(record.definitions().collect::<Vec<_>>(), [(SeriesRef(1), labels())]);
+    let read: Vec<_> = record.samples().collect();
+    assert_eq!(read.len(), 2);
+    for ((series, sample), expected) in read.into_iter().zip(samples()) {
+        assert!(series == SeriesRef(1) && sample.same_bits(&expected));
+    }
+    assert_eq!(described(), bytes);
+}
+
+#[test]
+fn the_example_names_every_field_of_both_headers() {
+    let lines = example();
+    for (start, fields) in [
+        (0, &layout::SEGMENT_HEADER_FIELDS[..]),
+        (layout::SEGMENT_HEADER_BYTES, &layout::FRAME_HEADER_FIELDS[..]),
+    ] {
+        for field in fields {
+            let line = lines.iter().find(|line| line.offset == start + field.offset).unwrap();
+            assert_eq!(line.bytes.len(), field.size, "{}", field.name);
+            assert!(line.remark.starts_with(field.name), "{} is not {}", line.remark, field.name);
+        }
+    }
+}
+
+#[test]
+fn the_example_is_a_log_that_opens() {
+    let disk = SimDisk::new();
+    disk.create_dir(Path::new("/wal")).unwrap();
+    disk.create(&segment::path(Path::new("/wal"), 1)).unwrap().append(&example_bytes()).unwrap();
+    let mut count = 0;
+    let report = replay(&disk, Path::new("/"), &mut |_, record| {
+        count += record.sample_count();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((report.last_seq, report.damages.len(), count), (1, 0, 2));
+}
