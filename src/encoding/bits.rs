@@ -17,6 +17,9 @@ pub const BLOCK_BITS: u32 = BLOCK_BYTES as u32 * 8;
 /// The unfinished end of a stream. Bits not written yet are zero.
 pub type Block = [u64; BLOCK_WORDS];
 
+/// Bits that a peek shows at least: those of a word less the ones read of its first byte.
+pub const PEEK_BITS: u32 = 57;
+
 /// Words of the writer: a power of two, so that an index can be masked instead of checked.
 const WRITER_WORDS: usize = 8;
 
@@ -75,109 +78,79 @@ pub fn block_bytes(block: &Block) -> [u8; BLOCK_BYTES] {
     out
 }
 
-/// Reads bits from front to back.
+/// Reads bits from front to back. Keeps nothing but its position, so that a processor that guesses the sizes of what comes
+/// next can load it before it knows what came before.
 #[derive(Debug, Clone)]
 pub struct BitReader<'a> {
     bytes: &'a [u8],
-    /// The next byte to load.
+    /// Bits read; more than there are once something past the end was read.
     position: usize,
-    /// The next bits. Above `ready` they are what follows in the stream, or zero: loading them again changes nothing.
-    window: u64,
-    /// Bits of `window` that count.
-    ready: u32,
     failed: bool,
 }
 
 impl<'a> BitReader<'a> {
     pub fn new(bytes: &'a [u8]) -> BitReader<'a> {
-        BitReader { bytes, position: 0, window: 0, ready: 0, failed: false }
+        BitReader { bytes, position: 0, failed: false }
     }
 
-    /// Makes at least 56 bits ready, or all that are left.
-    #[inline]
-    pub fn refill(&mut self) {
-        match self.bytes.get(self.position..).and_then(|rest| rest.first_chunk()) {
-            Some(word) => {
-                self.window |= u64::from_le_bytes(*word) << self.ready;
-                self.position += (63 - self.ready as usize) / 8;
-                self.ready |= 56;
-            }
-            None => self.refill_at_end(),
-        }
-    }
-
-    fn refill_at_end(&mut self) {
-        while self.ready <= 55
-            && let Some(byte) = self.bytes.get(self.position)
-        {
-            self.window |= u64::from(*byte) << self.ready;
-            self.position += 1;
-            self.ready += 8;
-        }
-    }
-
-    /// The bits ahead, lowest first, without taking them: at least 56 right after `refill`, zeros behind the end.
+    /// The bits ahead, lowest first, at least `PEEK_BITS` of them, without taking them.
     #[inline]
     pub fn peek(&self) -> u64 {
-        self.window
+        self.peek_at(self.position)
     }
 
-    /// Takes `bits` bits, 63 at most, that were seen by `peek`.
+    #[inline]
+    fn peek_at(&self, position: usize) -> u64 {
+        let word = match self.bytes.get(position / 8..).and_then(|rest| rest.first_chunk()) {
+            Some(word) => *word,
+            None => last_word(self.bytes, position / 8),
+        };
+        u64::from_le_bytes(word) >> (position % 8)
+    }
+
+    /// Takes `bits` bits.
     #[inline]
     pub fn skip(&mut self, bits: u32) {
-        if bits > self.ready {
-            return self.fail();
-        }
-        self.window >>= bits;
-        self.ready -= bits;
+        self.position += bits as usize;
     }
 
-    /// Takes `bits` bits, 1 to 64. Zero if the stream ends before them.
+    /// Takes `bits` bits, 1 to 64.
     #[inline]
     pub fn read(&mut self, bits: u32) -> u64 {
-        if bits > self.ready {
-            self.refill();
-            if bits > self.ready {
-                return self.read_long(bits);
-            }
+        let mut value = self.peek();
+        if bits > PEEK_BITS {
+            value = value & u64::from(u32::MAX) | self.peek_at(self.position + 32) << 32;
         }
-        let value = self.window & (u64::MAX >> (64 - bits));
         self.skip(bits);
-        value
+        value & (u64::MAX >> (64 - bits))
     }
 
-    /// More bits than one refill gives, or than are left.
-    #[cold]
-    fn read_long(&mut self, bits: u32) -> u64 {
-        if bits <= 56 {
-            self.fail();
-            return 0;
-        }
-        let low = self.read(32);
-        low | self.read(bits - 32) << 32
-    }
-
-    /// Remembers that what is read makes no sense; only zeros follow.
-    #[cold]
-    pub fn fail(&mut self) {
-        self.failed = true;
-        self.position = self.bytes.len();
-        self.window = 0;
-        self.ready = 0;
+    /// Remembers that what was read made no sense, if it did not.
+    #[inline]
+    pub fn fail_if(&mut self, senseless: bool) {
+        self.failed |= senseless;
     }
 
     /// Ends the reading of `what`.
     ///
     /// # Errors
     /// The stream ended before the last bit that was read, something read made no sense, or whole bytes are left.
-    pub fn finish(mut self, what: &'static str) -> Result<(), Corrupt> {
-        self.refill();
-        let unread_bits = (self.bytes.len() - self.position) as u64 * 8 + u64::from(self.ready);
-        if self.failed || unread_bits >= 8 {
-            return Err(Corrupt::at(self.position as u64 - u64::from(self.ready / 8), what));
+    pub fn finish(self, what: &'static str) -> Result<(), Corrupt> {
+        if self.failed || self.position.div_ceil(8) != self.bytes.len() {
+            let offset = self.bytes.len().min(self.position / 8);
+            return Err(Corrupt::at(offset as u64, what));
         }
         Ok(())
     }
+}
+
+/// The last bytes, fewer than eight, with zeros behind.
+#[cold]
+fn last_word(bytes: &[u8], start: usize) -> [u8; 8] {
+    let rest = bytes.get(start..).unwrap_or(&[]);
+    let mut word = [0; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    word
 }
 
 #[cfg(test)]
@@ -240,7 +213,6 @@ pub mod tests {
             let mut reader = BitReader::new(&bytes);
             let mut position = 0;
             for step in steps {
-                reader.refill();
                 let expected = (0..step).fold(0u64, |value, i| {
                     let bit = bytes.get((position + i as usize) / 8).map_or(0, |byte| {
                         byte >> ((position + i as usize) % 8) & 1
@@ -248,9 +220,6 @@ pub mod tests {
                     value | u64::from(bit) << i
                 });
                 prop_assert_eq!(masked(reader.peek(), step), expected);
-                if position + step as usize > bytes.len() * 8 {
-                    break;
-                }
                 reader.skip(step);
                 position += step as usize;
             }
@@ -261,8 +230,9 @@ pub mod tests {
     fn reading_past_the_end_is_an_error() {
         for bits in [17, 63, 64] {
             let mut reader = BitReader::new(&[0xff, 0xff]);
-            assert_eq!(reader.read(bits), 0);
-            assert!(reader.finish("bits").is_err());
+            assert_eq!(reader.read(bits), 0xffff);
+            assert_eq!(reader.read(64), 0);
+            assert_eq!(reader.finish("bits").unwrap_err().offset, 2);
         }
     }
 
@@ -270,7 +240,7 @@ pub mod tests {
     fn bytes_left_over_are_an_error() {
         let mut reader = BitReader::new(&[1, 0]);
         reader.read(1);
-        assert_eq!(reader.clone().finish("bits").unwrap_err().offset, 1);
+        assert_eq!(reader.clone().finish("bits").unwrap_err().offset, 0);
         reader.read(8);
         assert!(reader.finish("bits").is_ok());
     }

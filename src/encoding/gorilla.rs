@@ -15,26 +15,37 @@ const CONTROL_BITS: u32 = 2;
 const SAME_WINDOW: u64 = 0b01;
 const NEW_WINDOW: u64 = 0b11;
 
-/// The part of a word that was significant last.
+/// The part of a word that was significant last, as it is stored: leading zeros, then significant bits less one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Zeros above.
-    leading: u8,
-    /// Bits of the window, 1 to 64; below them zeros again.
-    significant: u8,
-}
+pub struct Window(u16);
 
 impl Default for Window {
     /// All of the word.
     fn default() -> Window {
-        Window { leading: 0, significant: 64 }
+        Window::new(0, 64)
     }
 }
 
 impl Window {
     #[inline]
+    fn new(leading: u32, significant: u32) -> Window {
+        Window((leading | (significant - 1) << LEADING_BITS) as u16)
+    }
+
+    #[inline]
+    fn leading(self) -> u32 {
+        u32::from(self.0) % (1 << LEADING_BITS)
+    }
+
+    #[inline]
+    fn significant(self) -> u32 {
+        (u32::from(self.0) >> LEADING_BITS) + 1
+    }
+
+    /// Zeros below the window; none if it does not fit a word.
+    #[inline]
     fn trailing(self) -> u32 {
-        64 - u32::from(self.leading) - u32::from(self.significant)
+        64u32.saturating_sub(self.leading() + self.significant())
     }
 
     /// Appends the XOR of a value with the one before.
@@ -46,21 +57,21 @@ impl Window {
         let leading = xor.leading_zeros();
         let trailing = xor.trailing_zeros();
         let significant = 64 - leading - trailing;
-        let fits = leading >= u32::from(self.leading) && trailing >= self.trailing();
-        if fits && u32::from(self.significant) <= significant + WINDOW_BITS {
-            let bits = u32::from(self.significant);
-            return put_parts(SAME_WINDOW, CONTROL_BITS, xor >> self.trailing(), bits, out);
+        let fits = leading >= self.leading() && trailing >= self.trailing();
+        if fits && self.significant() <= significant + WINDOW_BITS {
+            let payload = xor >> self.trailing();
+            return put_parts(SAME_WINDOW, CONTROL_BITS, payload, self.significant(), out);
         }
-        *self = Window { leading: leading as u8, significant: significant as u8 };
-        let sizes = u64::from(leading) | u64::from(significant - 1) << LEADING_BITS;
-        let head = NEW_WINDOW | sizes << CONTROL_BITS;
+        *self = Window::new(leading, significant);
+        let head = NEW_WINDOW | u64::from(self.0) << CONTROL_BITS;
         put_parts(head, CONTROL_BITS + WINDOW_BITS, xor >> trailing, significant, out);
     }
 
     /// Reads what `put` wrote. A window that does not fit a word fails the reader.
-    #[inline]
+    ///
+    /// Always inlined, like the reading of timestamps: a call would keep the reader in memory between two samples.
+    #[inline(always)]
     pub fn read(&mut self, reader: &mut BitReader<'_>) -> u64 {
-        reader.refill();
         let ahead = reader.peek();
         if ahead & 1 == 0 {
             reader.skip(1);
@@ -70,16 +81,10 @@ impl Window {
             reader.skip(CONTROL_BITS);
         } else {
             reader.skip(CONTROL_BITS + WINDOW_BITS);
-            let sizes = ahead >> CONTROL_BITS;
-            let leading = sizes as u32 % (1 << LEADING_BITS);
-            let significant = (sizes >> LEADING_BITS) as u32 % (1 << SIGNIFICANT_BITS) + 1;
-            if leading + significant > 64 {
-                reader.fail();
-                return 0;
-            }
-            *self = Window { leading: leading as u8, significant: significant as u8 };
+            self.0 = (ahead >> CONTROL_BITS) as u16 % (1 << WINDOW_BITS);
+            reader.fail_if(self.leading() + self.significant() > 64);
         }
-        reader.read(u32::from(self.significant)) << self.trailing()
+        reader.read(self.significant()) << self.trailing()
     }
 }
 
@@ -169,7 +174,7 @@ mod tests {
         });
         let bytes = stream.finish();
         let mut reader = BitReader::new(&bytes);
-        assert_eq!(Window::default().read(&mut reader), 0);
+        Window::default().read(&mut reader);
         assert!(reader.finish("values").is_err());
     }
 }

@@ -55,8 +55,7 @@ fn put_signed(value: i64, out: &mut BitWriter) {
     if value == 0 {
         return out.put(0, 1);
     }
-    for ones in 1..PAYLOAD_BITS.len() {
-        let bits = PAYLOAD_BITS[ones];
+    for (ones, bits) in PAYLOAD_BITS.into_iter().enumerate().skip(1) {
         let outside = 64 - bits;
         if value << outside >> outside == value {
             let prefix = (1 << ones) - 1;
@@ -68,23 +67,19 @@ fn put_signed(value: i64, out: &mut BitWriter) {
     out.put(value as u64, 64);
 }
 
-#[inline]
+#[inline(always)]
 fn read_signed(reader: &mut BitReader<'_>) -> i64 {
-    reader.refill();
-    if reader.peek() & 1 == 0 {
+    let ahead = reader.peek();
+    if ahead & 1 == 0 {
         reader.skip(1);
         return 0;
     }
-    read_signed_long(reader)
-}
-
-fn read_signed_long(reader: &mut BitReader<'_>) -> i64 {
-    let ones = reader.peek().trailing_ones();
+    let ones = ahead.trailing_ones();
     match PAYLOAD_BITS.get(ones as usize) {
         Some(bits) => {
-            reader.skip(ones + 1);
+            reader.skip(ones + 1 + bits);
             let outside = 64 - bits;
-            ((reader.read(*bits) << outside) as i64) >> outside
+            ((ahead >> (ones + 1) << outside) as i64) >> outside
         }
         None => {
             reader.skip(PAYLOAD_BITS.len() as u32);

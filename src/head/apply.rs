@@ -1,5 +1,5 @@
-//! The shards of the head and the queues before them. One thread pushes requests in commit order; any number of threads apply
-//! them, each shard in that order, and read. No thread is started here: `db` has the loops.
+//! The shards of the head and the queues before them. One thread pushes requests in commit order; any number of
+//! threads apply them, each shard in that order, and read. No thread is started here: `db` has the loops.
 //!
 //! 1. `push` queues a request's slices at the shards they touch.
 //! 2. Whoever calls `apply_once` takes a shard that nobody drains and applies what is queued there, in order.

@@ -218,8 +218,8 @@ impl Series {
         self.rest.as_ref().map_or(&[], |rest| &rest.blocks)
     }
 
-    /// Makes the open chunk, which is not empty, the last sealed one. Its room on the heap is given back: the next chunk of a
-    /// series that goes on takes it again in a few steps, and one that ended would hold it for ever.
+    /// Makes the open chunk, which is not empty, the last sealed one. Its room on the heap is given back: the next chunk
+    /// of a series that goes on takes it again in a few steps, and one that ended would hold it for ever.
     fn seal(&mut self, stats: &mut StoreStats, scratch: &mut Vec<u8>) {
         let Some(mint) = self.open.first_timestamp(self.blocks()) else { return };
         scratch.clear();
