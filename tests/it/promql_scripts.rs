@@ -9,7 +9,21 @@ use silverback::promql::script::{ScriptReport, run_script};
 
 /// Least number of passing evaluations per conformance script. A ratchet: raise a number when more pass, never lower
 /// it. When a script has no failures and nothing unsupported left, its number is that of its evaluations.
-const CONFORMANCE_FLOORS: &[(&str, usize)] = &[];
+const CONFORMANCE_FLOORS: &[(&str, usize)] = &[
+    ("aggregators.test", 125),
+    ("collision.test", 2),
+    ("duration_expression.test", 59),
+    ("extended_vectors.test", 30),
+    ("fill-modifier.test", 44),
+    ("functions.test", 323),
+    ("histograms.test", 93),
+    ("limit.test", 1),
+    ("literals.test", 25),
+    ("native_histograms.test", 3),
+    ("range_queries.test", 16),
+    ("trig_functions.test", 19),
+    ("type_and_unit.test", 56),
+];
 
 /// Failures shown per script; the rest would bury them.
 const FAILURES_SHOWN_MAX: usize = 200;

@@ -35,11 +35,7 @@ fn pin(expr: &mut Expr, at: Timestamp) -> bool {
         ExprKind::Selector(selector) => fix(&mut selector.time, at),
         ExprKind::Matrix(matrix) => fix(&mut matrix.selector.time, at),
         ExprKind::Subquery(subquery) => fix(&mut subquery.time, at),
-        ExprKind::Call(call) => {
-            if TIME_DEPENDENT.contains(&call.function.name) {
-                return false;
-            }
-        }
+        ExprKind::Call(call) if TIME_DEPENDENT.contains(&call.function.name) => return false,
         _ => {}
     }
     children_mut(expr).into_iter().all(|child| pin(child, at))
