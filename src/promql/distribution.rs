@@ -95,14 +95,12 @@ pub fn count_values<'q>(
     if label.is_empty() {
         return Err(QueryError::Execution(format!("invalid label name {}", quoted(&label))));
     }
-    // Grouping by the label itself means grouping by what it becomes.
+    // What the label was before does not matter, whether it is grouped by or not.
+    let named = grouping.labels.contains(&label);
     let mut base = grouping.clone();
-    let named = base.labels.iter().any(|name| *name == label);
-    if named || grouping.without {
-        base.labels.retain(|name| *name != label || grouping.without);
-        if grouping.without && !named {
-            base.labels.push(label.clone());
-        }
+    base.labels.retain(|name| *name != label);
+    if grouping.without {
+        base.labels.push(label.clone());
     }
     let groups = Groups::new(inner.series(), &base);
     let counts = count_in_groups(plan, inner.as_ref(), &groups)?;

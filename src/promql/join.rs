@@ -72,7 +72,7 @@ pub fn build<'q>(
         signatures: table.len(),
     };
     match pairs(&sides, many.series()) {
-        Some((pairs, series)) => Ok(Box::new(Stream { sides, many, pairs, series })),
+        Some(pairs) => Ok(Box::new(Stream { sides, many, pairs })),
         None => {
             let many = Materialized::of(plan.query, many)?;
             Ok(Box::new(join_steps::join(plan, &sides, &many)?))
@@ -80,8 +80,15 @@ pub fn build<'q>(
     }
 }
 
-/// The pairs of series that can meet, with what comes of them, if the labels alone decide that.
-fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<(Vec<(usize, usize)>, Vec<Meta>)> {
+/// The pairs of series that can meet (indices on the many side and on the one side) and what comes of them.
+#[derive(Default)]
+struct Pairs {
+    members: Vec<(usize, usize)>,
+    series: Vec<Meta>,
+}
+
+/// The pairs, if the labels alone decide them.
+fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<Pairs> {
     let matching = &sides.rule.matching;
     let ones = members(&sides.one_ids, sides.signatures);
     if matching.fill_left.is_some()
@@ -92,7 +99,7 @@ fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<(Vec<(usize, usize)>, Vec<M
     }
     let mut taken = vec![false; sides.signatures];
     let mut unique = hashbrown::HashSet::new();
-    let (mut pairs, mut series) = (Vec::new(), Vec::new());
+    let mut pairs = Pairs::default();
     for (index, id) in sides.many_ids.iter().enumerate() {
         let Some(one) = ones[*id].first() else { continue };
         if sides.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
@@ -103,24 +110,22 @@ fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<(Vec<(usize, usize)>, Vec<M
         if !unique.insert(meta.labels.clone()) {
             return None;
         }
-        pairs.push((index, *one));
-        series.push(meta);
+        pairs.members.push((index, *one));
+        pairs.series.push(meta);
     }
-    Some((pairs, series))
+    Some(pairs)
 }
 
 /// Each result column reads one column of the many side.
 struct Stream<'q> {
     sides: Sides<'q>,
     many: BoxOperator<'q>,
-    /// Of every result series: the series of the many side and of the one side.
-    pairs: Vec<(usize, usize)>,
-    series: Vec<Meta>,
+    pairs: Pairs,
 }
 
 impl Operator for Stream<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        &self.pairs.series
     }
 
     fn column(
@@ -129,7 +134,7 @@ impl Operator for Stream<'_> {
         scratch: &mut Scratch,
         out: &mut Column,
     ) -> Result<(), QueryError> {
-        let (many, one) = self.pairs[index];
+        let (many, one) = self.pairs.members[index];
         self.many.column(many, scratch, out)?;
         let one = &self.sides.one.columns[one];
         out.filter_map(|step, value| self.sides.element(value, one.get(step)?));

@@ -23,10 +23,8 @@ pub fn join<'q>(
     many: &Materialized<'q>,
 ) -> Result<Materialized<'q>, QueryError> {
     let matching = &sides.rule.matching;
-    let (many_fill, one_fill) = match sides.swapped {
-        true => (matching.fill_right, matching.fill_left),
-        false => (matching.fill_left, matching.fill_right),
-    };
+    // As in Prometheus, `fill_left` stands in for the many side with `group_right`, too.
+    let (many_fill, one_fill) = (matching.fill_left, matching.fill_right);
     let signatures = sides.signatures;
     let mut join = Join {
         sides,
@@ -85,7 +83,8 @@ impl Join<'_, '_> {
         };
         let (any_many, any_one) = (has_any(many), has_any(one));
         let fills = many_fill.is_some() || one_fill.is_some();
-        if !(any_many || any_one) || (!(any_many && any_one) && !fills) {
+        let can_meet = any_many && any_one || fills && (any_many || any_one);
+        if !can_meet {
             return Ok(());
         }
         self.collect_ones(step)?;

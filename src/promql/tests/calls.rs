@@ -98,7 +98,7 @@ fn classic_histograms() {
         f.over([0, 10, 10], "histogram_quantile(0.25, h_bucket)"),
         ["{i=\"a\"} NaN@0 0.5@10"]
     );
-    assert_eq!(f.at(10, "histogram_fraction(0, 1, h_bucket)"), ["{i=\"a\"} 0.5"]);
+    assert_eq!(f.at(10, "histogram_fraction(1, 2, h_bucket)"), ["{i=\"a\"} 0.5"]);
     let got = f.at(10, "histogram_quantiles(h_bucket, 'q', 0.25, 1)");
     assert_eq!(got, ["{i=\"a\", q=\"0.25\"} 0.5", "{i=\"a\", q=\"1.0\"} 2"]);
     let warnings = f.answer_at(10, "histogram_quantile(0.75, h_bucket)").unwrap().warnings;

@@ -28,7 +28,7 @@ fn samples_held_at_once_are_limited() {
 fn the_budget_is_given_back() {
     let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
     f.options.samples_max = 40;
-    let sum = vec!["sum(sum_over_time(m[90s]))"; 6].join(" + ");
+    let sum = ["sum(sum_over_time(m[90s]))"; 6].join(" + ");
     assert_eq!(f.at(90, &sum), ["{} 324"]);
 }
 
