@@ -1,11 +1,12 @@
 //! The server's process: flags, log, runtime. Everything else is in the library.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use silverback::api::Api;
 use silverback::config::{Config, LogFormat, LogLevel};
-use silverback::db::Db;
+use silverback::db::{Db, Options};
 use silverback::server::{self, Fatal};
 use silverback::telemetry::recorder::Recorder;
 use silverback::telemetry::{logs, metrics};
@@ -37,7 +38,8 @@ fn run(config: Config) -> Result<(), Fatal> {
         Arc::new(move || metrics::exposition(&registry));
     let served = exposition.clone();
     api.set_exposition(move || served());
-    let open = || Ok(Arc::new(Db::default()));
+    let path = config.path.clone();
+    let open = move || open_database(&path);
     let record = async move |db, address| {
         if config.self_record {
             Recorder::new(db, address, exposition).start().await;
@@ -53,6 +55,29 @@ fn run(config: Config) -> Result<(), Fatal> {
     // A canceled query may still be on its way to its next check; the process does not wait for it.
     runtime.shutdown_background();
     result
+}
+
+/// Opens the data directory and says in the log what was found there.
+fn open_database(path: &Path) -> Result<Arc<Db>, Fatal> {
+    let db = Db::open(Options::new(path)).map_err(|error| Fatal(error.to_string()))?;
+    let recovery = db.recovery();
+    for damage in &recovery.damages {
+        let lost = damage.lost.as_ref().map(|lost| format!("{}-{}", lost.start(), lost.end()));
+        tracing::error!(
+            error = %damage.corrupt, bytes = damage.len_bytes, lost_requests = lost,
+            "the write-ahead log is damaged; everything around the damage was recovered"
+        );
+    }
+    tracing::info!(
+        requests = recovery.records,
+        samples = recovery.samples,
+        series = recovery.series,
+        trimmed_bytes = recovery.trimmed_bytes,
+        orphaned_samples = recovery.orphaned_samples,
+        took_ms = recovery.took.as_millis() as u64,
+        "database opened"
+    );
+    Ok(db)
 }
 
 fn init_logs(config: &Config) {

@@ -1,26 +1,75 @@
-//! The database: opens a directory, takes batches, gives views. For now everything is in plain memory.
+//! The database: opens a data directory, recovers it, takes batches, gives views.
+//!
+//! A batch goes through three hands. The thread that calls [`Db::submit`] resolves its series and writes its record; the
+//! WAL thread makes a group of records durable; an apply thread puts the samples into the head and reports. Each loop
+//! is a thin one over a step ([`Core::commit_once`], `Appliers::apply_once`), and tests call the steps themselves.
 
-use std::fmt;
-use std::time::Duration;
+pub mod directory;
+mod open;
+pub mod options;
+pub mod recover;
+pub mod stats;
+mod submit;
+mod threads;
 
-use crate::model::{Batch, Matcher, Outcome, Reason, TimeRange};
-use crate::read::memory::MemorySource;
-use crate::read::{ReadError, SeriesSet, Source};
-use crate::sync::{Arc, Mutex, RwLock};
+use std::io;
+use std::path::Path;
 
-/// An open database.
+pub use directory::OpenError;
+pub use options::{Clock, Options, Threads};
+pub use recover::Recovery;
+pub use stats::DbStats;
+pub use submit::SubmitError;
+
+use crate::fs::{Disk, Lock};
+use crate::head::Head;
+use crate::head::source::HeadSource;
+use crate::model::{Batch, Outcome};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::wal::{CommitQueue, Committer};
+use submit::{Pending, Scratch};
+use threads::ThreadHandles;
+
+/// What a query reads: everything acknowledged before the view was made.
+pub type View = HeadSource;
+
+/// An open database. Dropped without [`Db::close`] it leaves what a crash would leave.
 pub struct Db {
-    memory: RwLock<MemorySource>,
-    closed: Mutex<bool>,
+    core: Arc<Core>,
+    threads: Mutex<ThreadHandles>,
+    /// Stepped by hand when the database has no threads of its own; None once it is closed or has threads.
+    stepped: Mutex<Option<Committer<Pending>>>,
+    recovery: Recovery,
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
-impl Default for Db {
-    fn default() -> Db {
-        Db { memory: RwLock::new(MemorySource::new()), closed: Mutex::new(false) }
-    }
+/// What the threads share.
+struct Core {
+    head: Arc<Head>,
+    queue: Arc<CommitQueue<Pending>>,
+    clock: Clock,
+    closed: AtomicBool,
+    scratch: Mutex<Vec<Scratch>>,
+    wal_stats: Arc<crate::wal::WalStats>,
 }
 
 impl Db {
+    /// Opens a data directory, creating it if it is missing, and recovers what it holds.
+    ///
+    /// # Errors
+    /// The directory is in use, not ours, or cannot be read or written. Nothing was changed.
+    pub fn open(options: Options) -> Result<Arc<Db>, OpenError> {
+        open::open(options)
+    }
+
+    /// What a directory holds, for looking only: takes no lock, changes no file, works beside a running server.
+    ///
+    /// # Errors
+    /// The directory is not ours or cannot be read.
+    pub fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
+        open::open_read_only(disk, path)
+    }
+
     /// Takes a batch. Never blocks on the disk; `on_done` is called once, from another thread or this one, when every
     /// sample of the batch is durable and visible, or with the reason why none of it is stored.
     pub fn submit(
@@ -28,94 +77,51 @@ impl Db {
         batch: Batch,
         on_done: impl FnOnce(Result<Outcome, SubmitError>) + Send + 'static,
     ) {
-        if *self.closed.lock() {
-            return on_done(Err(SubmitError::Closed));
-        }
-        let mut outcome = batch.rejected.clone();
-        for item in &batch.items {
-            let labels = match (batch.decode_labels)(batch.key(item)) {
-                Ok(labels) => labels,
-                Err(_) => {
-                    outcome.rejected[Reason::InvalidLabels as usize] += 1;
-                    continue;
-                }
-            };
-            for sample in batch.samples_of(item) {
-                self.memory.write().add(&labels, sample.timestamp, sample.value);
-                outcome.written += 1;
-            }
-        }
-        on_done(Ok(outcome));
+        self.core.submit(&batch, Box::new(on_done));
     }
 
     /// Everything acknowledged before this call.
-    pub fn view(self: &Arc<Db>) -> View {
-        View { db: self.clone() }
+    pub fn view(&self) -> View {
+        HeadSource::new(self.core.head.clone())
     }
 
-    /// Takes no more batches, finishes those taken, releases the directory.
+    /// What the last start found.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    pub fn stats(&self) -> DbStats {
+        DbStats::of(&self.core)
+    }
+
+    /// Commits and applies everything that waits. Only for a database opened with [`Threads::Stepped`].
+    pub fn step(&self) {
+        if let Some(committer) = self.stepped.lock().as_mut() {
+            self.core.commit_once(committer);
+        }
+        while self.core.head.appliers.apply_once() {}
+    }
+
+    /// Takes no more batches, finishes those taken, marks the end of the log, releases the directory. Later calls do
+    /// nothing.
     ///
     /// # Errors
-    /// What was acknowledged is safe, but the last files could not be closed cleanly.
-    pub fn close(&self) -> std::io::Result<()> {
-        *self.closed.lock() = true;
-        Ok(())
+    /// What was acknowledged is safe, but the end of the log could not be marked.
+    pub fn close(&self) -> io::Result<()> {
+        self.core.closed.store(true, Ordering::SeqCst);
+        self.core.queue.close();
+        self.step();
+        let stepped = self.stepped.lock().take().map_or(Ok(()), Committer::close);
+        let threaded = self.threads.lock().join();
+        self.lock.lock().take();
+        stepped.and(threaded).map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
-/// What a query reads.
-pub struct View {
-    db: Arc<Db>,
-}
-
-impl Source for View {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Box<dyn SeriesSet>, ReadError> {
-        self.db.memory.read().select(matchers, range)
-    }
-
-    fn label_names(
-        &self,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Vec<String>, ReadError> {
-        self.db.memory.read().label_names(matchers, range)
-    }
-
-    fn label_values(
-        &self,
-        name: &str,
-        matchers: &[Matcher],
-        range: TimeRange,
-    ) -> Result<Vec<String>, ReadError> {
-        self.db.memory.read().label_values(name, matchers, range)
+impl Drop for Db {
+    fn drop(&mut self) {
+        // The threads end by themselves once nothing can come any more; what they took is still finished.
+        self.core.closed.store(true, Ordering::SeqCst);
+        self.core.queue.close();
     }
 }
-
-/// Why a whole batch was not taken. Nothing of it is stored, and sending it again is right.
-#[derive(Debug)]
-pub enum SubmitError {
-    /// More is waiting to be written than memory allows: try again after the given time.
-    Overloaded { retry_after: Duration },
-    /// The disk refuses writes (full, failing): the text says what it said.
-    ReadOnly { cause: String, retry_after: Duration },
-    /// The database is shutting down.
-    Closed,
-}
-
-impl fmt::Display for SubmitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SubmitError::Overloaded { .. } => f.write_str("too many writes are waiting; try again"),
-            SubmitError::ReadOnly { cause, .. } => {
-                write!(f, "writes are refused until the disk takes them again: {cause}")
-            }
-            SubmitError::Closed => f.write_str("the server is shutting down"),
-        }
-    }
-}
-
-impl std::error::Error for SubmitError {}

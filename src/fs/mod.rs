@@ -8,8 +8,16 @@
 //! 3. After a failed sync nothing is known of the bytes since the last good one; syncing again proves nothing.
 //! 4. Dropping a file syncs nothing.
 
+mod mmap;
+pub mod os;
+pub mod publish;
+pub mod sim;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -22,7 +30,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Opens an immutable file for reading: its length is taken now.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Blob>>;
 
-    /// Cuts an existing file to `len_bytes` and makes that durable before it returns.
+    /// Cuts an existing file to `len_bytes` and makes that durable before it returns. `InvalidInput` if it is shorter.
+    /// With the present length it makes durable what an earlier process wrote.
     fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()>;
 
     /// The names in a directory, sorted.
@@ -50,13 +59,14 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
 /// A file being written, only at its end.
 pub trait Append: Send + fmt::Debug {
-    /// Writes all of `bytes` at the end. After an error an unknown part of them is there.
+    /// Writes all of `bytes` at the end. After an error an unknown part of them is there, so nothing can follow at a
+    /// known place: every later append fails.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes everything appended, and the length, durable (`fdatasync`).
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Bytes appended so far.
+    /// Bytes appended so far, without those of a failed append.
     fn len(&self) -> u64;
 
     fn is_empty(&self) -> bool {
@@ -75,7 +85,29 @@ pub trait Blob: Send + Sync + fmt::Debug {
     /// `len` bytes from `offset`, shared with the file's map where there is one. `UnexpectedEof` beyond the end;
     /// an error if the storage below could not give the bytes.
     fn bytes(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+
+    /// An error if the storage failed under bytes already given, which then read as zeros: to be asked after decoding
+    /// them, before the result is used.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A held lock.
 pub trait Lock: Send + Sync + fmt::Debug {}
+
+/// `offset..offset + len` as a range of a buffer of `total` bytes.
+fn range_within(total: usize, offset: u64, len: usize) -> io::Result<Range<usize>> {
+    let start = usize::try_from(offset).ok();
+    let end = start.and_then(|start| start.checked_add(len)).filter(|end| *end <= total);
+    start.zip(end).map(|(start, end)| start..end).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("{len} bytes at offset {offset} are beyond the end of a file of {total}"),
+        )
+    })
+}
+
+fn append_after_failure() -> io::Error {
+    io::Error::other("an earlier append to this file failed: go on in a new file")
+}

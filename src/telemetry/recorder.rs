@@ -182,6 +182,8 @@ fn put_field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Options;
+    use crate::fs::sim::SimDisk;
     use crate::model::{Matcher, TimeRange};
     use crate::read::{Columns, Source};
 
@@ -210,7 +212,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_record_is_stored_before_start_returns() {
-        let db = Arc::new(Db::default());
+        let options = Options { disk: Arc::new(SimDisk::new()), ..Options::new("data") };
+        let db = Db::open(options).unwrap();
         let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let exposition = Arc::new(|| TEXT.to_string());
         Recorder::new(db.clone(), address, exposition).start().await;

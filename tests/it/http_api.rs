@@ -65,18 +65,48 @@ async fn limits_stats_and_lookback() {
 async fn bad_parameters_are_400_in_prometheus_words() {
     let fixture = Fixture::new();
     let cases = [
-        ("query?query=up&time=x", r#"invalid parameter "time": Invalid time value for 'time': cannot parse "x" to a valid timestamp"#),
-        ("query?query=up&timeout=x", r#"invalid parameter "timeout": cannot parse "x" to a valid duration"#),
+        (
+            "query?query=up&time=x",
+            r#"invalid parameter "time": Invalid time value for 'time': cannot parse "x" to a valid timestamp"#,
+        ),
+        (
+            "query?query=up&timeout=x",
+            r#"invalid parameter "timeout": cannot parse "x" to a valid duration"#,
+        ),
         ("query?query=up&limit=-1", r#"invalid parameter "limit": limit must be non-negative"#),
-        ("query_range?query=up", r#"invalid parameter "start": cannot parse "" to a valid timestamp"#),
-        ("query_range?query=up&start=1&end=0&step=1", r#"invalid parameter "end": end timestamp must not be before start time"#),
-        ("query_range?query=up&start=1&end=2", r#"invalid parameter "step": cannot parse "" to a valid duration"#),
-        ("query_range?query=up&start=1&end=2&step=0", r#"invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer"#),
-        ("query_range?query=up&start=1&end=2&step=1e300", r#"invalid parameter "step": cannot parse "1e300" to a valid duration. It overflows int64"#),
-        ("query_range?query=up&start=0&end=11001&step=1", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"),
+        (
+            "query_range?query=up",
+            r#"invalid parameter "start": cannot parse "" to a valid timestamp"#,
+        ),
+        (
+            "query_range?query=up&start=1&end=0&step=1",
+            r#"invalid parameter "end": end timestamp must not be before start time"#,
+        ),
+        (
+            "query_range?query=up&start=1&end=2",
+            r#"invalid parameter "step": cannot parse "" to a valid duration"#,
+        ),
+        (
+            "query_range?query=up&start=1&end=2&step=0",
+            r#"invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer"#,
+        ),
+        (
+            "query_range?query=up&start=1&end=2&step=1e300",
+            r#"invalid parameter "step": cannot parse "1e300" to a valid duration. It overflows int64"#,
+        ),
+        (
+            "query_range?query=up&start=0&end=11001&step=1",
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ),
         ("series", "no match[] parameter provided"),
-        ("series?match[]=%7B%7D", r#"invalid parameter "match[]": match[] must contain at least one non-empty matcher"#),
-        ("series?match[]=up&start=x", r#"invalid parameter "start": Invalid time value for 'start': cannot parse "x" to a valid timestamp"#),
+        (
+            "series?match[]=%7B%7D",
+            r#"invalid parameter "match[]": match[] must contain at least one non-empty matcher"#,
+        ),
+        (
+            "series?match[]=up&start=x",
+            r#"invalid parameter "start": Invalid time value for 'start': cannot parse "x" to a valid timestamp"#,
+        ),
         ("query?query=%zz", "invalid URL escape in \"%zz\""),
     ];
     for (path, text) in cases {
@@ -128,10 +158,7 @@ async fn series_labels_and_values() {
     assert_eq!(posted.json()["warnings"], json!(["results truncated due to limit"]));
     let names = json!(["__name__", "http.status", "job"]);
     assert_eq!(fixture.get("/api/v1/labels").await.data(), names);
-    assert_eq!(
-        fixture.get("/api/v1/labels?match[]=up").await.data(),
-        json!(["__name__", "job"])
-    );
+    assert_eq!(fixture.get("/api/v1/labels?match[]=up").await.data(), json!(["__name__", "job"]));
     let values = |path: &'static str| fixture.get(path);
     assert_eq!(values("/api/v1/label/job/values").await.data(), json!(["a", "b"]));
     assert_eq!(values("/api/v1/label/nothing/values").await.data(), json!([]));
@@ -187,7 +214,11 @@ async fn unknown_paths_and_methods() {
     let fixture = Fixture::new();
     for path in ["/nope", "/api/v1/nope", "/api/v1/label/..%2f..%2fetc/x", "/static/../x"] {
         let answer = fixture.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (404, "404 page not found\n"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.text()),
+            (404, "404 page not found\n"),
+            "{path}"
+        );
     }
     for (method, path) in [
         ("DELETE", "/api/v1/query"),
@@ -197,7 +228,11 @@ async fn unknown_paths_and_methods() {
     ] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let answer = fixture.send(request).await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (405, "Method Not Allowed\n"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.text()),
+            (405, "Method Not Allowed\n"),
+            "{path}"
+        );
     }
 }
 

@@ -38,8 +38,7 @@ async fn start(fixture: &Fixture) -> Server {
         let _ = stopped.await;
     };
     let router = fixture.router.clone();
-    let serving =
-        tokio::spawn(serve(listener, router, options(), stopped, Duration::from_secs(5)));
+    let serving = tokio::spawn(serve(listener, router, options(), stopped, Duration::from_secs(5)));
     Server { address, stop, serving }
 }
 

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use silverback::api::{self, Api, ApiOptions};
-use silverback::db::Db;
+use silverback::db::{Db, Options};
 use silverback::encoding::cursor::put_varint;
+use silverback::fs::sim::SimDisk;
 use tower::ServiceExt;
 
 /// A ready API and its database.
@@ -63,7 +64,8 @@ impl Fixture {
 
     pub fn with(options: ApiOptions) -> Fixture {
         let api = Api::new(options);
-        let db = Arc::new(Db::default());
+        let disk = Arc::new(SimDisk::new());
+        let db = Db::open(Options { disk, ..Options::new("data") }).unwrap();
         api.set_db(db.clone());
         api.set_ready();
         Fixture { router: api::router(api.clone()), api, db }

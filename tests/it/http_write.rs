@@ -109,9 +109,8 @@ async fn large_bodies_are_refused_by_what_they_declare() {
 #[tokio::test]
 async fn a_body_that_turns_out_larger_than_the_limit_is_413() {
     let options = ApiOptions { write_body_max_bytes: 1000, ..ApiOptions::default() };
-    let answer = Fixture::with(options)
-        .send(write_request().body(Body::from(vec![0; 1001])).unwrap())
-        .await;
+    let answer =
+        Fixture::with(options).send(write_request().body(Body::from(vec![0; 1001])).unwrap()).await;
     assert_eq!(answer.status, 413);
 }
 
@@ -148,8 +147,7 @@ async fn a_large_body_is_decoded_aside() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_408() {
-    let options =
-        ApiOptions { read_timeout: Duration::from_secs(30), ..ApiOptions::default() };
+    let options = ApiOptions { read_timeout: Duration::from_secs(30), ..ApiOptions::default() };
     let fixture = Fixture::with(options);
     let request: Request<Body> = write_request().body(Body::new(Never)).unwrap();
     let answer = fixture.send(request).await;

@@ -1,5 +1,8 @@
 //! The one integration binary. Contents:
 //!
+//! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
+//! * `database`: outcomes, visibility, refusals, restarts, directories
+//! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `tidy`: rules of the code itself
 
@@ -9,6 +12,9 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod crash_images;
+mod database;
+mod fixture;
 mod http_api;
 mod http_server;
 mod http_support;

@@ -1,2 +1,83 @@
-//! Entry point.
-fn main() {}
+//! End-to-end checks of the `silverback` binary: against a real Prometheus, through kills and through power cuts. Each
+//! prints a line per check and ends with `N passed, N failed, N skipped`.
+//!
+//! `e2e peer|kill|power-cut|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
+
+#![allow(clippy::print_stdout, reason = "a check reports on standard output")]
+#![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
+
+mod compare;
+mod crash;
+mod http;
+mod kill;
+mod oracle;
+mod peer;
+mod power_cut;
+mod process;
+mod queries;
+mod remote_write;
+mod report;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use report::Report;
+
+/// What the command line asks for.
+pub struct Options {
+    /// The server under test.
+    pub binary: PathBuf,
+    /// Kills of the kill loop.
+    pub kills: u32,
+    /// Power cuts on the loop device.
+    pub cuts: u32,
+    /// How long the peers run before they are compared.
+    pub seconds: u64,
+    /// Where the servers keep their files.
+    pub scratch: PathBuf,
+}
+
+fn options(args: &[String]) -> Result<Options, String> {
+    let mut given = HashMap::new();
+    for pair in args.chunks(2) {
+        let [name, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
+        given.insert(name.as_str(), value.as_str());
+    }
+    let number = |name: &str, default: u64| {
+        given.get(name).map_or(Ok(default), |v| v.parse().map_err(|e| format!("{name}: {e}")))
+    };
+    let scratch = std::env::temp_dir().join(format!("silverback-e2e-{}", std::process::id()));
+    Ok(Options {
+        binary: PathBuf::from(given.get("--binary").unwrap_or(&"target/release/silverback")),
+        kills: number("--kills", 100)? as u32,
+        cuts: number("--cuts", 20)? as u32,
+        seconds: number("--seconds", 60)?,
+        scratch,
+    })
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let what = args.first().map_or("all", String::as_str).to_string();
+    let options = match options(args.get(1..).unwrap_or_default()) {
+        Ok(options) => options,
+        Err(error) => {
+            println!("e2e: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut report = Report::default();
+    let run = |name: &str| what == name || what == "all";
+    if run("kill") {
+        kill::run(&options, &mut report);
+    }
+    if run("power-cut") {
+        power_cut::run(&options, &mut report);
+    }
+    if run("peer") {
+        peer::run(&options, &mut report);
+    }
+    let _ = std::fs::remove_dir_all(&options.scratch);
+    report.finish()
+}

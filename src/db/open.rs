@@ -1,0 +1,62 @@
+//! Opening: one function per step, in the order they happen.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::directory::{check_names, claim};
+use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
+use super::recover::{Recovery, Replayed};
+use super::threads::ThreadHandles;
+use super::{Core, Db, OpenError, View};
+use crate::fs::Disk;
+use crate::head::Head;
+use crate::head::source::HeadSource;
+use crate::sync::{Arc, AtomicBool, Mutex};
+use crate::wal::{CommitQueue, Committer, ReplayReport, WalError, WalOptions, inspect, replay};
+
+pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
+    let lock = claim(&*options.disk, &options.path)?;
+    let head = Arc::new(Head::new(options.series_max));
+    let (recovery, report) = recover(&head, |apply| replay(&*options.disk, &options.path, apply))?;
+    let queue = Arc::new(CommitQueue::default());
+    let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
+    let disk = options.disk.clone();
+    let committer =
+        Committer::start(disk, &options.path, wal, &report, queue.clone(), Instant::now());
+    let core = Arc::new(Core {
+        head,
+        queue,
+        clock: options.clock,
+        closed: AtomicBool::new(false),
+        scratch: Mutex::default(),
+        wal_stats: committer.stats(),
+    });
+    let (threads, stepped) = match options.threads {
+        Threads::Own => (ThreadHandles::start(&core, committer), None),
+        Threads::Stepped => (ThreadHandles::default(), Some(committer)),
+    };
+    Ok(Arc::new(Db {
+        core,
+        threads: Mutex::new(threads),
+        stepped: Mutex::new(stepped),
+        recovery,
+        lock: Mutex::new(Some(lock)),
+    }))
+}
+
+pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
+    check_names(disk, path)?;
+    let head = Arc::new(Head::new(SERIES_MAX_DEFAULT));
+    let (recovery, _) = recover(&head, |apply| inspect(disk, path, apply))?;
+    Ok((HeadSource::new(head), recovery))
+}
+
+/// Replays the log into the head.
+fn recover(
+    head: &Head,
+    read_log: impl FnOnce(crate::wal::replay::Apply<'_>) -> Result<ReplayReport, WalError>,
+) -> Result<(Recovery, ReplayReport), OpenError> {
+    let mut replayed = Replayed::new(head);
+    let report = read_log(&mut |_, record| Ok(replayed.record(record)?)).map_err(OpenError::Wal)?;
+    Ok((replayed.finish(&report), report))
+}

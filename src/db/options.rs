@@ -1,0 +1,60 @@
+//! What a database is opened with. Tests give another disk, another clock, and step the threads by hand.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::fs::Disk;
+use crate::fs::os::OsDisk;
+use crate::model::Timestamp;
+use crate::sync::Arc;
+
+/// Milliseconds since the epoch, now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Series the head takes: about 450 bytes each, so that the default bounds the head at some 20 GB.
+pub const SERIES_MAX_DEFAULT: usize = 50_000_000;
+
+/// Who runs the loops of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The database starts its own.
+    Own,
+    /// Nobody: the caller steps them ([`super::Db::step`]). For tests.
+    Stepped,
+}
+
+/// See the fields.
+#[derive(Clone)]
+pub struct Options {
+    /// The data directory; created if missing.
+    pub path: PathBuf,
+    pub disk: Arc<dyn Disk>,
+    pub clock: Clock,
+    pub threads: Threads,
+    /// A WAL segment over this size is followed by a new one.
+    pub wal_segment_bytes: u64,
+    /// New series beyond this many are refused.
+    pub series_max: usize,
+}
+
+impl Options {
+    /// The real disk, the real clock, default limits.
+    pub fn new(path: impl Into<PathBuf>) -> Options {
+        Options {
+            path: path.into(),
+            disk: Arc::new(OsDisk),
+            clock: Arc::new(system_clock),
+            threads: Threads::Own,
+            wal_segment_bytes: crate::wal::layout::WAL_SEGMENT_BYTES,
+            series_max: SERIES_MAX_DEFAULT,
+        }
+    }
+}
+
+fn system_clock() -> Timestamp {
+    let now = SystemTime::now();
+    match now.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_millis() as Timestamp,
+        Err(before) => -(before.duration().as_millis() as Timestamp),
+    }
+}

@@ -1,0 +1,325 @@
+//! The shards of the head and the queues before them. One thread pushes requests in commit order; any number of threads apply
+//! them, each shard in that order, and read. No thread is started here: `db` has the loops.
+//!
+//! 1. `push` queues a request's slices at the shards they touch.
+//! 2. Whoever calls `apply_once` takes a shard that nobody drains and applies what is queued there, in order.
+//! 3. The store of a shard is locked for one slice, or one copy, at a time, so readers wait no longer than that.
+
+use std::collections::VecDeque;
+
+use super::encoded::EncodedSeries;
+use super::series::{Appended, SeriesStore};
+use super::work::{SHARDS, Slot, Work, index_of, shard_of};
+use crate::error::Corrupt;
+use crate::model::{CommitSeq, Sample, TimeRange};
+use crate::read::Columns;
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
+
+/// All shards.
+#[derive(Default)]
+pub struct Appliers {
+    shards: [Shard; SHARDS],
+    /// The sequence pushed last.
+    pushed: Mutex<CommitSeq>,
+    signal: Mutex<Signal>,
+    wake: Condvar,
+    /// Where the next search for work begins, so that threads spread.
+    next_shard: AtomicUsize,
+}
+
+/// What threads without work wait for.
+#[derive(Default)]
+struct Signal {
+    wakes: u64,
+    closed: bool,
+}
+
+/// One shard, on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard {
+    queue: Mutex<VecDeque<Arc<Work>>>,
+    /// Length of the queue, for a look without its lock.
+    queued: AtomicUsize,
+    /// A thread is applying slices of this shard, or about to.
+    draining: AtomicBool,
+    store: Mutex<SeriesStore>,
+    samples: AtomicUsize,
+    chunks: AtomicUsize,
+    memory_bytes: AtomicUsize,
+}
+
+/// What the shards hold. Sums over shards that change meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApplyStats {
+    pub samples: usize,
+    /// Sealed chunks.
+    pub chunks: usize,
+    /// Memory of samples and chunks, without what the allocator adds.
+    pub memory_bytes: usize,
+    /// Slices of requests that wait to be applied.
+    pub queued: usize,
+}
+
+impl Appliers {
+    /// Queues a request. Called with rising sequences by one thread; wakes nobody.
+    pub fn push(&self, seq: CommitSeq, work: &Arc<Work>) {
+        let mut pushed = self.pushed.lock();
+        assert!(seq > *pushed, "requests are pushed in commit order");
+        *pushed = seq;
+        for shard in work.shards() {
+            let shard = &self.shards[shard];
+            let mut queue = shard.queue.lock();
+            queue.push_back(work.clone());
+            shard.queued.store(queue.len(), Ordering::SeqCst);
+        }
+        if work.is_empty() {
+            work.finish_if_done();
+        }
+    }
+
+    /// Applies what is queued at one shard that no other thread is draining. False if there is none: then everything
+    /// queued before the call is applied, or being applied by a thread that will not stop before it is done.
+    pub fn apply_once(&self) -> bool {
+        let start = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        (0..SHARDS).any(|i| self.drain((start + i) % SHARDS))
+    }
+
+    /// Applies what is queued at one shard, unless another thread does.
+    fn drain(&self, index: usize) -> bool {
+        let shard = &self.shards[index];
+        let mut worked = false;
+        // A slice queued while `draining` was still set is seen by the look at `queued` that follows its clearing.
+        while shard.queued.load(Ordering::SeqCst) > 0
+            && !shard.draining.swap(true, Ordering::SeqCst)
+        {
+            while let Some(work) = shard.pop() {
+                let outcome = {
+                    let mut store = shard.store.lock();
+                    let outcome = work.apply(index, &mut store);
+                    shard.publish(&store);
+                    outcome
+                };
+                work.finish_slice(outcome);
+                worked = true;
+            }
+            shard.draining.store(false, Ordering::SeqCst);
+        }
+        worked
+    }
+
+    /// How often `wake` was called: taken before `apply_once`, given to `wait` after it found nothing.
+    pub fn wakes(&self) -> u64 {
+        self.signal.lock().wakes
+    }
+
+    /// Wakes the threads that wait: called after one push or several.
+    pub fn wake(&self) {
+        self.signal.lock().wakes += 1;
+        self.wake.notify_all();
+    }
+
+    /// Blocks until `wake` was called more than `seen_wakes` times. False after `close`.
+    pub fn wait(&self, seen_wakes: u64) -> bool {
+        let mut signal = self.signal.lock();
+        while signal.wakes == seen_wakes && !signal.closed {
+            self.wake.wait(&mut signal);
+        }
+        !signal.closed
+    }
+
+    /// Lets every `wait` return false. What is queued stays and can be applied.
+    pub fn close(&self) {
+        self.signal.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Appends one sample at once, past the queues: for replay, before the first `push`.
+    pub fn apply_replayed(&self, slot: Slot, sample: Sample) -> Appended {
+        let shard = &self.shards[shard_of(slot)];
+        let mut store = shard.store.lock();
+        let appended = store.append(index_of(slot), sample);
+        shard.publish(&store);
+        appended
+    }
+
+    /// Copies what a series has within the range; to be decoded without any lock.
+    pub fn copy(&self, slot: Slot, range: TimeRange, out: &mut EncodedSeries) {
+        self.shards[shard_of(slot)].store.lock().copy(index_of(slot), range, out);
+    }
+
+    /// Replaces the contents of `out` with the samples of a series within the range, in order of time.
+    pub fn read(&self, slot: Slot, range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
+        let mut encoded = EncodedSeries::default();
+        self.copy(slot, range, &mut encoded);
+        encoded.decode(range, out)
+    }
+
+    /// The times of the oldest and the newest sample of a series.
+    pub fn bounds(&self, slot: Slot) -> Option<TimeRange> {
+        self.shards[shard_of(slot)].store.lock().bounds(index_of(slot))
+    }
+
+    pub fn stats(&self) -> ApplyStats {
+        let mut stats = ApplyStats::default();
+        for shard in &self.shards {
+            stats.samples += shard.samples.load(Ordering::Relaxed);
+            stats.chunks += shard.chunks.load(Ordering::Relaxed);
+            stats.memory_bytes += shard.memory_bytes.load(Ordering::Relaxed);
+            stats.queued += shard.queued.load(Ordering::Relaxed);
+        }
+        stats
+    }
+
+    /// Memory of samples and chunks, without what the allocator adds.
+    pub fn memory_bytes(&self) -> usize {
+        self.stats().memory_bytes
+    }
+}
+
+impl Shard {
+    fn pop(&self) -> Option<Arc<Work>> {
+        let mut queue = self.queue.lock();
+        let work = queue.pop_front();
+        self.queued.store(queue.len(), Ordering::SeqCst);
+        work
+    }
+
+    fn publish(&self, store: &SeriesStore) {
+        let stats = store.stats();
+        self.samples.store(stats.samples, Ordering::Relaxed);
+        self.chunks.store(stats.chunks, Ordering::Relaxed);
+        self.memory_bytes.store(stats.memory_bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::work::{ApplyOutcome, WorkBuilder};
+    use super::*;
+    use crate::sync::AtomicU64;
+
+    fn work(
+        samples: &[(Slot, i64, f64)],
+        on_done: impl FnOnce(ApplyOutcome) + Send + 'static,
+    ) -> Arc<Work> {
+        let mut builder = WorkBuilder::with_capacity(samples.len());
+        for (slot, timestamp, value) in samples {
+            builder.push(*slot, Sample::new(*timestamp, *value));
+        }
+        builder.finish(on_done)
+    }
+
+    fn read(appliers: &Appliers, slot: Slot) -> Vec<(i64, f64)> {
+        let mut columns = Columns::default();
+        appliers.read(slot, TimeRange::ALL, &mut columns).unwrap();
+        columns.timestamps.into_iter().zip(columns.floats).collect()
+    }
+
+    /// Pushes, applies all in this thread, and gives what was reported.
+    fn apply(appliers: &Appliers, seq: CommitSeq, samples: &[(Slot, i64, f64)]) -> ApplyOutcome {
+        let outcome = Arc::new(Mutex::new(None));
+        let reported = outcome.clone();
+        appliers.push(seq, &work(samples, move |o| *reported.lock() = Some(o)));
+        while appliers.apply_once() {}
+        outcome.lock().take().unwrap()
+    }
+
+    #[test]
+    fn samples_are_visible_once_applied() {
+        let appliers = Appliers::default();
+        appliers.push(1, &work(&[(0, 10, 1.0), (33, 10, 2.0)], |_| {}));
+        assert_eq!(appliers.stats().queued, 2);
+        assert_eq!(read(&appliers, 0), []);
+        while appliers.apply_once() {}
+        assert_eq!(read(&appliers, 0), [(10, 1.0)]);
+        assert_eq!(read(&appliers, 33), [(10, 2.0)]);
+        assert_eq!(appliers.bounds(33), Some(TimeRange::new(10, 10)));
+        assert_eq!((appliers.stats().samples, appliers.stats().queued), (2, 0));
+        assert!(appliers.memory_bytes() >= 2 * 64);
+    }
+
+    #[test]
+    fn the_offender_is_the_first_in_the_request() {
+        let appliers = Appliers::default();
+        assert_eq!(apply(&appliers, 1, &[(1, 10, 1.0), (2, 10, 1.0)]).written, 2);
+        let samples = [(3, 10, 1.0), (2, 10, 2.0), (1, 10, 3.0), (1, 10, 1.0), (3, 10, 5.0)];
+        let outcome = apply(&appliers, 2, &samples);
+        assert_eq!((outcome.written, outcome.duplicate, outcome.conflict), (1, 1, 3));
+        let offender = outcome.first_offender.unwrap();
+        assert_eq!((offender.position, offender.slot, offender.sample.value), (1, 2, 2.0));
+        assert_eq!(offender.reason, crate::model::Reason::DuplicateSample);
+    }
+
+    #[test]
+    fn an_empty_request_is_done_at_once() {
+        let outcome = apply(&Appliers::default(), 1, &[]);
+        assert_eq!((outcome.written, outcome.duplicate, outcome.conflict), (0, 0, 0));
+    }
+
+    #[test]
+    fn replayed_samples_count_as_others() {
+        let appliers = Appliers::default();
+        assert_eq!(appliers.apply_replayed(5, Sample::new(1, 1.0)), Appended::Written);
+        assert_eq!(appliers.apply_replayed(5, Sample::new(1, 1.0)), Appended::Duplicate);
+        assert_eq!(apply(&appliers, 1, &[(5, 1, 2.0)]).conflict, 1);
+        assert_eq!(read(&appliers, 5), [(1, 1.0)]);
+    }
+
+    #[test]
+    fn a_shard_locked_by_a_reader_is_applied_all_the_same() {
+        let appliers = Appliers::default();
+        let reader = appliers.shards[0].store.lock();
+        std::thread::scope(|scope| {
+            let applier = scope.spawn(|| apply(&appliers, 1, &[(0, 1, 1.0)]).written);
+            while !appliers.shards[0].draining.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            drop(reader);
+            assert_eq!(applier.join().unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn several_threads_keep_commit_order_and_report_once() {
+        const REQUESTS: u64 = 400;
+        const SLOTS: Slot = 70;
+        let appliers = Appliers::default();
+        let done = Arc::new((0..REQUESTS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    loop {
+                        let seen = appliers.wakes();
+                        if !appliers.apply_once() && !appliers.wait(seen) {
+                            break;
+                        }
+                    }
+                });
+            }
+            for seq in 0..REQUESTS {
+                // All requests write the same times, four requests each with another value: the first of them stays.
+                let samples: Vec<_> =
+                    (0..SLOTS).map(|slot| (slot, (seq / 4) as i64, seq as f64)).collect();
+                let done = done.clone();
+                let first = u64::from(seq % 4 == 0);
+                appliers.push(
+                    seq + 1,
+                    &work(&samples, move |outcome| {
+                        assert_eq!(outcome.written, u64::from(SLOTS) * first);
+                        assert_eq!(outcome.conflict, u64::from(SLOTS) * (1 - first));
+                        done[seq as usize].fetch_add(1, Ordering::SeqCst);
+                    }),
+                );
+                appliers.wake();
+            }
+            while done.iter().any(|count| count.load(Ordering::SeqCst) == 0) {
+                std::thread::yield_now();
+            }
+            appliers.close();
+        });
+        assert!(done.iter().all(|count| count.load(Ordering::SeqCst) == 1));
+        let expected: Vec<_> = (0..REQUESTS / 4).map(|i| (i as i64, (i * 4) as f64)).collect();
+        assert!((0..SLOTS).all(|slot| read(&appliers, slot) == expected));
+    }
+}

@@ -1,0 +1,192 @@
+//! One request's samples on their way into the shards: sorted by shard once, then applied slice by slice by whichever thread
+//! comes, and reported once when the last slice is done. Built by `db`, consumed by `apply`.
+
+use super::series::{Appended, SeriesStore};
+use crate::model::{Reason, Sample};
+use crate::sync::{Arc, Mutex};
+
+/// Number of a series in the head, in order of appearance, dense from 0.
+pub type Slot = u32;
+
+/// Shards of the head: far more than threads, so that a thread seldom finds its shard taken, and few enough that a
+/// request of 2,000 samples gives each shard a run of them.
+pub const SHARDS: usize = 32;
+
+/// Entries whose memory is asked for together: as many loads as a core has under way at a time, and one more.
+const TOUCH_ENTRIES: usize = 16;
+
+/// The shard of a series.
+#[inline]
+pub fn shard_of(slot: Slot) -> usize {
+    slot as usize % SHARDS
+}
+
+/// The index of a series within its shard.
+#[inline]
+pub fn index_of(slot: Slot) -> usize {
+    slot as usize / SHARDS
+}
+
+/// A sample and where it goes.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    sample: Sample,
+    slot: Slot,
+    /// Its number within the request.
+    position: u32,
+}
+
+/// What became of a request's samples.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOutcome {
+    pub written: u64,
+    pub duplicate: u64,
+    pub conflict: u64,
+    /// The first sample, in the order of the request, that was not stored.
+    pub first_offender: Option<ApplyOffender>,
+}
+
+/// A sample that was not stored.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyOffender {
+    /// The number of the sample within the request, as it was pushed.
+    pub position: u32,
+    pub slot: Slot,
+    pub sample: Sample,
+    pub reason: Reason,
+}
+
+impl ApplyOutcome {
+    fn merge(&mut self, other: ApplyOutcome) {
+        self.written += other.written;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+        let offenders = [self.first_offender, other.first_offender];
+        self.first_offender = offenders.into_iter().flatten().min_by_key(|o| o.position);
+    }
+}
+
+type OnDone = Box<dyn FnOnce(ApplyOutcome) + Send>;
+
+/// Collects the samples of a request in its order.
+#[derive(Debug, Default)]
+pub struct WorkBuilder {
+    entries: Vec<Entry>,
+}
+
+impl WorkBuilder {
+    pub fn with_capacity(samples: usize) -> WorkBuilder {
+        WorkBuilder { entries: Vec::with_capacity(samples) }
+    }
+
+    #[inline]
+    pub fn push(&mut self, slot: Slot, sample: Sample) {
+        let position = self.entries.len() as u32;
+        self.entries.push(Entry { sample, slot, position });
+    }
+
+    /// Sorts by shard, keeping the order of the request within each. `on_done` is called once, by the thread that
+    /// applies the last sample, without any lock held.
+    pub fn finish(self, on_done: impl FnOnce(ApplyOutcome) + Send + 'static) -> Arc<Work> {
+        let mut starts = [0u32; SHARDS + 1];
+        for entry in &self.entries {
+            starts[shard_of(entry.slot) + 1] += 1;
+        }
+        let slices = starts.iter().filter(|count| **count > 0).count();
+        for shard in 0..SHARDS {
+            starts[shard + 1] += starts[shard];
+        }
+        let mut next = starts;
+        let mut entries = self.entries.clone();
+        for entry in self.entries {
+            let at = &mut next[shard_of(entry.slot)];
+            entries[*at as usize] = entry;
+            *at += 1;
+        }
+        let outcome = ApplyOutcome::default();
+        let progress = Progress { slices, outcome, on_done: Some(Box::new(on_done)) };
+        Arc::new(Work { entries, starts, progress: Mutex::new(progress) })
+    }
+}
+
+/// The samples of one request, sorted by shard.
+pub struct Work {
+    entries: Vec<Entry>,
+    starts: [u32; SHARDS + 1],
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    /// Slices not applied yet.
+    slices: usize,
+    outcome: ApplyOutcome,
+    on_done: Option<OnDone>,
+}
+
+impl Work {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn slice(&self, shard: usize) -> &[Entry] {
+        &self.entries[self.starts[shard] as usize..self.starts[shard + 1] as usize]
+    }
+
+    /// The shards that have something to apply.
+    pub(super) fn shards(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..SHARDS).filter(|shard| !self.slice(*shard).is_empty())
+    }
+
+    /// Applies the slice of one shard.
+    pub(super) fn apply(&self, shard: usize, store: &mut SeriesStore) -> ApplyOutcome {
+        let mut outcome = ApplyOutcome::default();
+        for entries in self.slice(shard).chunks(TOUCH_ENTRIES) {
+            store.touch(entries.iter().map(|entry| index_of(entry.slot)));
+            for entry in entries {
+                match store.append(index_of(entry.slot), entry.sample) {
+                    Appended::Written => outcome.written += 1,
+                    Appended::Duplicate => outcome.duplicate += 1,
+                    Appended::Conflict => {
+                        outcome.conflict += 1;
+                        outcome.first_offender.get_or_insert(entry.offender());
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Reports a slice as applied; the last one ends the work.
+    pub(super) fn finish_slice(&self, outcome: ApplyOutcome) {
+        let mut progress = self.progress.lock();
+        progress.outcome.merge(outcome);
+        progress.slices -= 1;
+        drop(progress);
+        self.finish_if_done();
+    }
+
+    /// Calls `on_done` if no slice is left and nobody has called it.
+    pub(super) fn finish_if_done(&self) {
+        let mut progress = self.progress.lock();
+        if progress.slices > 0 {
+            return;
+        }
+        let on_done = progress.on_done.take();
+        let outcome = std::mem::take(&mut progress.outcome);
+        drop(progress);
+        if let Some(on_done) = on_done {
+            on_done(outcome);
+        }
+    }
+}
+
+impl Entry {
+    fn offender(&self) -> ApplyOffender {
+        ApplyOffender {
+            position: self.position,
+            slot: self.slot,
+            sample: self.sample,
+            reason: Reason::DuplicateSample,
+        }
+    }
+}

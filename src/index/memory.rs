@@ -1,0 +1,188 @@
+//! The inverted index of the head: slots to labels, label pairs to slots, label names to values.
+//!
+//! A slot is a dense number, given in order of addition, never taken back. `head::registry` holds the index under a
+//! read-write lock, adds to it, and answers queries from it; which slots have samples is not known here.
+
+use std::collections::BTreeSet;
+
+use super::arena::Paged;
+use super::postings::{Postings, push_tight};
+use super::rows::{RowBuffer, Rows};
+use super::select;
+use super::symbols::Symbols;
+use crate::model::{Labels, Matcher};
+
+/// The scope of label names among the symbols.
+const NAME_SCOPE: u32 = 0;
+
+/// Label sets and what finds them.
+#[derive(Debug, Default)]
+pub struct MemoryIndex {
+    names: Symbols,
+    /// Values, each in the scope of its name's id: a symbol here is a label pair.
+    pairs: Symbols,
+    /// Per name the pairs that have it, in order of addition.
+    pairs_of_name: Vec<Vec<u32>>,
+    /// Per pair its slots.
+    postings: Paged<Postings>,
+    rows: Rows,
+    row_buffer: RowBuffer,
+    /// What the lists in `pairs_of_name` and `postings` hold on the heap.
+    list_bytes: usize,
+}
+
+/// Bytes held by the parts of a [`MemoryIndex`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IndexMemory {
+    pub symbols_bytes: usize,
+    pub postings_bytes: usize,
+    pub rows_bytes: usize,
+    pub identity_bytes: usize,
+}
+
+impl MemoryIndex {
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The slot of a label set.
+    pub fn find(&self, labels: &Labels) -> Option<u32> {
+        let mut row = RowBuffer::default();
+        for (name, value) in labels.iter() {
+            let name = self.name_id(name)?;
+            row.push(self.pair_id(name, value)?);
+        }
+        self.rows.find(&row)
+    }
+
+    /// Is there room for one more label set? 16 GiB of label text or 4 billion series are the end.
+    pub fn has_room_for(&self, labels: &Labels) -> bool {
+        let text_bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = text_bytes + 2 * labels.len() * size_of::<u64>();
+        self.names.has_room(labels.len(), bytes)
+            && self.pairs.has_room(labels.len(), bytes)
+            && self.rows.has_room(labels.len())
+    }
+
+    /// The slot of a label set, and whether it is new; a new one is the next. The caller has asked
+    /// [`MemoryIndex::has_room_for`].
+    pub fn find_or_add(&mut self, labels: &Labels) -> (u32, bool) {
+        let mut row = std::mem::take(&mut self.row_buffer);
+        row.clear();
+        for (name, value) in labels.iter() {
+            row.push(self.intern_pair(name, value));
+        }
+        let found = self.rows.find(&row);
+        let slot = found.unwrap_or_else(|| self.rows.add(&row));
+        self.row_buffer = row;
+        if found.is_none() {
+            for pair in self.rows.pairs(slot) {
+                self.list_bytes += self.postings.get_mut(pair).push(slot);
+            }
+        }
+        (slot, found.is_none())
+    }
+
+    fn intern_pair(&mut self, name: &str, value: &str) -> u32 {
+        let (name, is_new_name) = self.names.intern(NAME_SCOPE, name);
+        if is_new_name {
+            self.pairs_of_name.push(Vec::new());
+        }
+        let (pair, is_new_pair) = self.pairs.intern(name, value);
+        if is_new_pair {
+            self.postings.push(Postings::default());
+            let growth = push_tight(&mut self.pairs_of_name[name as usize], pair);
+            self.list_bytes += growth * size_of::<u32>();
+        }
+        pair
+    }
+
+    /// The labels of a slot that was given.
+    pub fn labels(&self, slot: u32) -> Labels {
+        let pairs = self.rows.pairs(slot);
+        Labels::from_sorted(
+            pairs.map(|pair| (self.names.text(self.pairs.scope(pair)), self.pairs.text(pair))),
+        )
+    }
+
+    /// The value of one label of a slot.
+    pub fn label_value(&self, slot: u32, name: &str) -> Option<&str> {
+        self.pair_of(slot, self.name_id(name)?).map(|pair| self.pairs.text(pair))
+    }
+
+    /// The slots whose labels satisfy all matchers, ascending.
+    pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
+        select::select(self, matchers)
+    }
+
+    /// Sorted names of the labels of some slots, or of all.
+    pub fn label_names(&self, slots: Option<&[u32]>) -> Vec<String> {
+        let mut is_used = vec![slots.is_none(); self.names.len()];
+        for slot in slots.unwrap_or_default() {
+            for pair in self.rows.pairs(*slot) {
+                is_used[self.pairs.scope(pair) as usize] = true;
+            }
+        }
+        let used = (0..self.names.len()).filter(|name| is_used[*name]);
+        let mut names: Vec<String> =
+            used.map(|name| self.names.text(name as u32).to_string()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Sorted values of one label over some slots, or over all.
+    pub fn label_values(&self, name: &str, slots: Option<&[u32]>) -> Vec<String> {
+        let Some(name) = self.name_id(name) else { return Vec::new() };
+        let values: BTreeSet<&str> = match slots {
+            None => self.pairs_of(name).iter().map(|pair| self.pairs.text(*pair)).collect(),
+            Some(slots) => {
+                let mut pairs: Vec<u32> =
+                    slots.iter().filter_map(|slot| self.pair_of(*slot, name)).collect();
+                pairs.sort_unstable();
+                pairs.dedup();
+                pairs.into_iter().map(|pair| self.pairs.text(pair)).collect()
+            }
+        };
+        values.into_iter().map(str::to_string).collect()
+    }
+
+    pub fn memory(&self) -> IndexMemory {
+        let (rows_bytes, identity_bytes) = self.rows.memory_bytes();
+        IndexMemory {
+            symbols_bytes: self.names.memory_bytes() + self.pairs.memory_bytes(),
+            postings_bytes: self.postings.memory_bytes() + self.list_bytes,
+            rows_bytes,
+            identity_bytes,
+        }
+    }
+
+    pub(super) fn name_id(&self, name: &str) -> Option<u32> {
+        self.names.find(NAME_SCOPE, name)
+    }
+
+    pub(super) fn pair_id(&self, name: u32, value: &str) -> Option<u32> {
+        self.pairs.find(name, value)
+    }
+
+    pub(super) fn pair_value(&self, pair: u32) -> &str {
+        self.pairs.text(pair)
+    }
+
+    /// All pairs of a name.
+    pub(super) fn pairs_of(&self, name: u32) -> &[u32] {
+        &self.pairs_of_name[name as usize]
+    }
+
+    pub(super) fn postings_of(&self, pair: u32) -> &[u32] {
+        self.postings.get(pair).as_slice()
+    }
+
+    /// The pair by which a slot has a label of this name.
+    pub(super) fn pair_of(&self, slot: u32, name: u32) -> Option<u32> {
+        self.rows.pairs(slot).find(|pair| self.pairs.scope(*pair) == name)
+    }
+}

@@ -1,0 +1,112 @@
+//! What the tests of the database share: batches from plain numbers, databases on a simulated disk that are stepped by
+//! hand, and everything a database holds as a map.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use silverback::db::{Db, Options, SubmitError, Threads, View};
+use silverback::fs::sim::SimDisk;
+use silverback::ingest::remote_write_v1;
+use silverback::model::{Batch, Matcher, Outcome, TimeRange};
+use silverback::read::{Columns, Source};
+use silverback::sync::{Arc, Mutex};
+
+/// The clock of these databases, far ahead of the samples.
+pub const NOW_MS: i64 = 1_700_000_000_000;
+
+/// A sample: number of its series, timestamp, value.
+pub type Point = (u32, i64, f64);
+
+/// All samples by series and timestamp, values as bits.
+pub type Contents = BTreeMap<(String, i64), u64>;
+
+/// The name a series has in [`Contents`].
+pub fn series_name(number: u32) -> String {
+    format!("m{{series=\"{number}\"}}")
+}
+
+fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    out.push(number << 3 | 2);
+    silverback::encoding::cursor::put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// A remote-write body with one time series per point.
+pub fn body(points: &[Point]) -> Bytes {
+    let mut request = Vec::new();
+    for (number, timestamp, value) in points {
+        let mut series = Vec::new();
+        for (name, text) in [("__name__", "m"), ("series", number.to_string().as_str())] {
+            let mut label = Vec::new();
+            field(&mut label, 1, name.as_bytes());
+            field(&mut label, 2, text.as_bytes());
+            field(&mut series, 1, &label);
+        }
+        let mut sample = vec![0x09];
+        sample.extend_from_slice(&value.to_bits().to_le_bytes());
+        sample.push(0x10);
+        silverback::encoding::cursor::put_varint(&mut sample, *timestamp as u64);
+        field(&mut series, 2, &sample);
+        field(&mut request, 1, &series);
+    }
+    Bytes::from(request)
+}
+
+pub fn batch(points: &[Point]) -> Batch {
+    remote_write_v1::decode(body(points)).unwrap()
+}
+
+/// Options for a stepped database on a simulated disk.
+pub fn options(disk: &SimDisk) -> Options {
+    Options {
+        disk: Arc::new(disk.clone()),
+        clock: Arc::new(|| NOW_MS),
+        threads: Threads::Stepped,
+        ..Options::new("data")
+    }
+}
+
+/// Where the answer of a request arrives.
+pub type Answer = Arc<Mutex<Option<Result<Outcome, SubmitError>>>>;
+
+pub fn submit(db: &Db, points: &[Point]) -> Answer {
+    let answer = Answer::default();
+    let to = answer.clone();
+    db.submit(batch(points), move |outcome| *to.lock() = Some(outcome));
+    answer
+}
+
+/// Submits, steps, and gives the answer.
+pub fn write(db: &Db, points: &[Point]) -> Result<Outcome, SubmitError> {
+    let answer = submit(db, points);
+    db.step();
+    answer.lock().take().expect("a stepped request is answered")
+}
+
+/// Everything a view shows.
+pub fn contents(view: &View) -> Contents {
+    let all = [Matcher::equal("__name__", "m")];
+    let set = view.select(&all, TimeRange::ALL).unwrap();
+    let mut contents = Contents::new();
+    let mut columns = Columns::default();
+    for (index, labels) in set.labels().iter().enumerate() {
+        set.read(index, TimeRange::ALL, &mut columns).unwrap();
+        for (timestamp, value) in columns.timestamps.iter().zip(&columns.floats) {
+            contents.insert((labels.to_string(), *timestamp), value.to_bits());
+        }
+    }
+    contents
+}
+
+/// What contents become by these points: the first value of a series at a time stays.
+pub fn apply(contents: &mut Contents, points: &[Point]) {
+    for (number, timestamp, value) in points {
+        contents.entry((series_name(*number), *timestamp)).or_insert(value.to_bits());
+    }
+}
+
+/// The path of the data directory of [`options`].
+pub fn data_path() -> &'static Path {
+    Path::new("data")
+}
