@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use super::alias::{AliasHasher, AliasKey, AliasTable};
 use super::refs::{NO_SERIES, PendingRefs, SlotRefs};
 use crate::error::Corrupt;
-use crate::index::memory::{IndexMemory, MemoryIndex};
+use crate::index::memory::{IndexMemory, MemoryIndex, RowBuffer};
 use crate::index::table::NO_ID;
 use crate::model::batch::Offender;
 use crate::model::{Batch, Labels, Matcher, Outcome, Reason, SeriesRef};
@@ -65,6 +65,7 @@ struct Hot {
 #[derive(Debug)]
 struct Known {
     index: MemoryIndex,
+    row: RowBuffer,
     next_ref: u64,
     /// Slots by ref while the log is replayed: several refs may stand for one series.
     replayed: Option<HashMap<SeriesRef, u32>>,
@@ -83,6 +84,7 @@ pub struct Resolution {
     pub definitions: Vec<(SeriesRef, Labels)>,
     keys: Vec<AliasKey>,
     unknown: Vec<Unknown>,
+    row: RowBuffer,
     /// Series this batch created, ascending by ref.
     created: Vec<(SeriesRef, Labels)>,
     pending: Vec<(SeriesRef, u32)>,
@@ -171,9 +173,9 @@ impl Known {
     /// The slot of a label set, which is added if the limit allows.
     fn find_or_add(&mut self, labels: &Labels, series_max: usize) -> Option<(u32, bool)> {
         if self.index.len() < series_max && self.index.has_room_for(labels) {
-            return Some(self.index.find_or_add(labels));
+            return Some(self.index.find_or_add(labels, &mut self.row));
         }
-        self.index.find(labels).map(|slot| (slot, false))
+        self.index.find(labels, &mut self.row).map(|slot| (slot, false))
     }
 }
 
@@ -181,6 +183,7 @@ impl Registry {
     pub fn new(options: RegistryOptions) -> Registry {
         let known = Known {
             index: MemoryIndex::default(),
+            row: RowBuffer::default(),
             next_ref: NO_SERIES.0 + 1,
             replayed: Some(HashMap::new()),
         };
@@ -210,7 +213,8 @@ impl Registry {
         {
             let known = self.known.read();
             for unknown in &mut out.unknown {
-                unknown.slot = known.index.find(&unknown.labels).unwrap_or(NO_SLOT);
+                let found = known.index.find(&unknown.labels, &mut out.row);
+                unknown.slot = found.unwrap_or(NO_SLOT);
             }
         }
         for portion in out.unknown.chunks_mut(CREATE_PORTION) {
@@ -311,14 +315,14 @@ impl Registry {
         if series == NO_SERIES || series.0 >= REF_END {
             return Err(Corrupt::at(0, "series ref"));
         }
-        let mut known = self.known.write();
+        let known = &mut *self.known.write();
         if let Some(slot) = known.replayed.as_ref().and_then(|slots| slots.get(&series)) {
             return Ok(*slot);
         }
         if !known.index.has_room_for(labels) {
             return Err(Corrupt::at(0, "size of all series"));
         }
-        let (slot, is_new) = known.index.find_or_add(labels);
+        let (slot, is_new) = known.index.find_or_add(labels, &mut known.row);
         if is_new {
             self.hot.write().refs.push(slot, series);
         }

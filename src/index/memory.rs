@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::arena::Paged;
 use super::postings::{Postings, push_tight};
-use super::rows::{RowBuffer, Rows};
+pub use super::rows::RowBuffer;
+use super::rows::Rows;
 use super::select;
 use super::symbols::Symbols;
 use crate::model::{Labels, Matcher};
@@ -26,7 +27,6 @@ pub struct MemoryIndex {
     /// Per pair its slots.
     postings: Paged<Postings>,
     rows: Rows,
-    row_buffer: RowBuffer,
     /// What the lists in `pairs_of_name` and `postings` hold on the heap.
     list_bytes: usize,
 }
@@ -49,14 +49,27 @@ impl MemoryIndex {
         self.len() == 0
     }
 
-    /// The slot of a label set.
-    pub fn find(&self, labels: &Labels) -> Option<u32> {
-        let mut row = RowBuffer::default();
+    /// The slot of a label set. `row` is used again from call to call.
+    pub fn find(&self, labels: &Labels, row: &mut RowBuffer) -> Option<u32> {
+        row.clear();
         for (name, value) in labels.iter() {
-            let name = self.name_id(name)?;
-            row.push(self.pair_id(name, value)?);
+            let name = self.near_name(row, name).or_else(|| self.name_id(name))?;
+            let pair = self.near_pair(row, name, value).or_else(|| self.pair_id(name, value))?;
+            row.push(name, pair);
         }
-        self.rows.find(&row)
+        self.rows.find(row)
+    }
+
+    /// The id of a name if the row before has it at this place.
+    fn near_name(&self, row: &RowBuffer, name: &str) -> Option<u32> {
+        let (near, _) = row.neighbour()?;
+        self.names.is(near, NAME_SCOPE, name).then_some(near)
+    }
+
+    /// The id of a pair if the row before has it at this place.
+    fn near_pair(&self, row: &RowBuffer, name: u32, value: &str) -> Option<u32> {
+        let (_, near) = row.neighbour()?;
+        self.pairs.is(near, name, value).then_some(near)
     }
 
     /// Is there room for one more label set? 16 GiB of label text or 4 billion series are the end.
@@ -70,30 +83,35 @@ impl MemoryIndex {
 
     /// The slot of a label set, and whether it is new; a new one is the next. The caller has asked
     /// [`MemoryIndex::has_room_for`].
-    pub fn find_or_add(&mut self, labels: &Labels) -> (u32, bool) {
-        let mut row = std::mem::take(&mut self.row_buffer);
+    pub fn find_or_add(&mut self, labels: &Labels, row: &mut RowBuffer) -> (u32, bool) {
         row.clear();
         for (name, value) in labels.iter() {
-            row.push(self.intern_pair(name, value));
+            let name = self.near_name(row, name).unwrap_or_else(|| self.intern_name(name));
+            let pair =
+                self.near_pair(row, name, value).unwrap_or_else(|| self.intern_pair(name, value));
+            row.push(name, pair);
         }
-        let found = self.rows.find(&row);
-        let slot = found.unwrap_or_else(|| self.rows.add(&row));
-        self.row_buffer = row;
-        if found.is_none() {
-            for pair in self.rows.pairs(slot) {
-                self.list_bytes += self.postings.get_mut(pair).push(slot);
-            }
+        if let Some(slot) = self.rows.find(row) {
+            return (slot, false);
         }
-        (slot, found.is_none())
+        let slot = self.rows.add(row);
+        for pair in row.pairs() {
+            self.list_bytes += self.postings.get_mut(pair).push(slot);
+        }
+        (slot, true)
     }
 
-    fn intern_pair(&mut self, name: &str, value: &str) -> u32 {
-        let (name, is_new_name) = self.names.intern(NAME_SCOPE, name);
-        if is_new_name {
+    fn intern_name(&mut self, name: &str) -> u32 {
+        let (name, is_new) = self.names.intern(NAME_SCOPE, name);
+        if is_new {
             self.pairs_of_name.push(Vec::new());
         }
-        let (pair, is_new_pair) = self.pairs.intern(name, value);
-        if is_new_pair {
+        name
+    }
+
+    fn intern_pair(&mut self, name: u32, value: &str) -> u32 {
+        let (pair, is_new) = self.pairs.intern(name, value);
+        if is_new {
             self.postings.push(Postings::default());
             let growth = push_tight(&mut self.pairs_of_name[name as usize], pair);
             self.list_bytes += growth * size_of::<u32>();

@@ -48,14 +48,6 @@ impl Postings {
             Repr::Many(list) => &list.slots,
         }
     }
-
-    pub fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        matches!(self.0, Repr::Empty)
-    }
 }
 
 /// Pushes to a vector that grows by a quarter rather than doubling: there are ten such lists to a series,
@@ -171,7 +163,6 @@ mod tests {
             let mut postings = Postings::default();
             set.iter().for_each(|slot| { postings.push(*slot); });
             prop_assert_eq!(postings.as_slice(), list(&set));
-            prop_assert_eq!(postings.is_empty(), set.is_empty());
         }
     }
 

@@ -7,17 +7,39 @@ use super::arena::{Arena, Paged};
 use super::table::{Hash, TagTable};
 use crate::encoding::cursor::{Cursor, put_varint};
 
-/// A row under construction.
+/// A row under construction, and the one before it. Series that come one after the other mostly share most labels,
+/// so the pair at the same place is tried before any table.
 #[derive(Debug, Default)]
-pub struct RowBuffer(Vec<u8>);
+pub struct RowBuffer {
+    bytes: Vec<u8>,
+    /// Name and pair by place, of this row as far as it is built, then of rows before.
+    places: Vec<(u32, u32)>,
+    len: usize,
+}
 
 impl RowBuffer {
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
+        self.len = 0;
     }
 
-    pub fn push(&mut self, pair: u32) {
-        put_varint(&mut self.0, u64::from(pair));
+    /// Name and pair at the place that comes next, in an earlier row.
+    pub fn neighbour(&self) -> Option<(u32, u32)> {
+        self.places.get(self.len).copied()
+    }
+
+    pub fn push(&mut self, name: u32, pair: u32) {
+        put_varint(&mut self.bytes, u64::from(pair));
+        match self.places.get_mut(self.len) {
+            Some(place) => *place = (name, pair),
+            None => self.places.push((name, pair)),
+        }
+        self.len += 1;
+    }
+
+    /// The pairs of the row.
+    pub fn pairs(&self) -> impl Iterator<Item = u32> + '_ {
+        self.places[..self.len].iter().map(|(_, pair)| *pair)
     }
 }
 
@@ -43,20 +65,20 @@ impl Default for Rows {
 
 impl Rows {
     fn hash(&self, row: &RowBuffer) -> Hash<u32> {
-        Hash::<u32>::new(xxh3_64_with_seed(&row.0, self.seed))
+        Hash::<u32>::new(xxh3_64_with_seed(&row.bytes, self.seed))
     }
 
     /// The slot of this row.
     pub fn find(&self, row: &RowBuffer) -> Option<u32> {
         self.table.find(self.hash(row), |slot| {
-            self.rows.get(*self.positions.get(slot)) == row.0.as_slice()
+            self.rows.get(*self.positions.get(slot)) == row.bytes.as_slice()
         })
     }
 
     /// Adds a row that is not there yet, at the next slot. The caller has asked [`Rows::has_room`].
     pub fn add(&mut self, row: &RowBuffer) -> u32 {
         let slot = self.len() as u32;
-        let position = self.rows.push(&row.0);
+        let position = self.rows.push(&row.bytes);
         self.positions.push(position);
         self.table.insert(self.hash(row), slot);
         slot

@@ -40,10 +40,13 @@ impl Symbols {
     }
 
     fn find_hashed(&self, hash: Hash<u32>, scope: u32, text: &str) -> Option<u32> {
-        self.table.find(hash, |id| {
-            let entry = self.entries.get(id);
-            entry.scope == scope && self.text.get(entry.position) == text.as_bytes()
-        })
+        self.table.find(hash, |id| self.is(id, scope, text))
+    }
+
+    /// Is this the id of a text?
+    pub fn is(&self, id: u32, scope: u32, text: &str) -> bool {
+        let entry = self.entries.get(id);
+        entry.scope == scope && self.text.get(entry.position) == text.as_bytes()
     }
 
     /// The id of a text, if it is interned.

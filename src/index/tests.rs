@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::memory::MemoryIndex;
+use super::memory::{MemoryIndex, RowBuffer};
 use crate::model::{Labels, MatchOp, Matcher};
 
 const NAMES: [&str; 4] = ["__name__", "job", "pod", "absent"];
@@ -46,12 +46,13 @@ fn labels_of(set: &[(usize, usize)], unique: Option<usize>) -> Labels {
 fn build(sets: &[Vec<(usize, usize)>], with_unique: bool) -> (MemoryIndex, Vec<Labels>) {
     let mut index = MemoryIndex::default();
     let mut by_slot: Vec<Labels> = Vec::new();
+    let mut row = RowBuffer::default();
     for (i, set) in sets.iter().enumerate() {
         let labels = labels_of(set, with_unique.then_some(i));
         let known = by_slot.iter().position(|other| *other == labels);
-        assert_eq!(index.find(&labels), known.map(|slot| slot as u32));
+        assert_eq!(index.find(&labels, &mut row), known.map(|slot| slot as u32));
         let expected = known.unwrap_or(by_slot.len()) as u32;
-        assert_eq!(index.find_or_add(&labels), (expected, known.is_none()));
+        assert_eq!(index.find_or_add(&labels, &mut row), (expected, known.is_none()));
         if known.is_none() {
             by_slot.push(labels);
         }
@@ -111,9 +112,11 @@ proptest! {
 #[test]
 fn a_few_slots_among_many_values_are_filtered() {
     let mut index = MemoryIndex::default();
+    let mut row = RowBuffer::default();
     for i in 0..3000 {
         let (pod, job) = (format!("pod-{i}"), format!("job-{}", i % 300));
-        index.find_or_add(&Labels::from_pairs([("pod", pod.as_str()), ("job", job.as_str())]));
+        let labels = Labels::from_pairs([("pod", pod.as_str()), ("job", job.as_str())]);
+        index.find_or_add(&labels, &mut row);
     }
     let select = |op, pattern: &str| {
         let pod = Matcher::new("pod", op, pattern).unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::labels::{is_legacy_label_name, quoted};
-use super::regex::compile_anchored;
+use super::regex::{Literals, compile_with_literals};
 
 /// How the value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,12 @@ pub struct Matcher {
     pub name: String,
     pub op: MatchOp,
     pub value: String,
-    regex: Option<Arc<regex::Regex>>,
+    regex: Option<Arc<Compiled>>,
+}
+
+struct Compiled {
+    regex: regex::Regex,
+    literals: Literals,
 }
 
 impl Matcher {
@@ -45,10 +50,18 @@ impl Matcher {
     ) -> Result<Matcher, regex::Error> {
         let value = value.into();
         let regex = match op {
-            MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(compile_anchored(&value)?)),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                let (regex, literals) = compile_with_literals(&value)?;
+                Some(Arc::new(Compiled { regex, literals }))
+            }
             MatchOp::Equal | MatchOp::NotEqual => None,
         };
         Ok(Matcher { name: name.into(), op, value, regex })
+    }
+
+    /// The same condition on another label; a regular expression is not compiled again.
+    pub fn on_label(&self, name: impl Into<String>) -> Matcher {
+        Matcher { name: name.into(), ..self.clone() }
     }
 
     /// An equality matcher, which cannot fail.
@@ -61,8 +74,8 @@ impl Matcher {
         match (self.op, &self.regex) {
             (MatchOp::Equal, _) => value == self.value,
             (MatchOp::NotEqual, _) => value != self.value,
-            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
-            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex, Some(compiled)) => compiled.regex.is_match(value),
+            (MatchOp::NotRegex, Some(compiled)) => !compiled.regex.is_match(value),
             (MatchOp::Regex | MatchOp::NotRegex, None) => {
                 unreachable!("a regex matcher is built with its regex")
             }
@@ -74,38 +87,27 @@ impl Matcher {
         self.matches("")
     }
 
-    /// The values of a positive matcher when they are few and known: the value of `=`, the alternatives
-    /// of `=~"a|b|c"` when none holds a regex operator. `None`: the values must be scanned.
+    /// Exactly the values that a positive matcher matches, when they are few and known: the value of `=`, the
+    /// alternatives of `=~"a|b|c"` and of other expressions that match a finite number of texts. `None`: the values
+    /// must be scanned.
     pub fn literal_values(&self) -> Option<Vec<&str>> {
-        match self.op {
-            MatchOp::Equal => Some(vec![self.value.as_str()]),
-            MatchOp::Regex if !has_meta(&self.value) => Some(self.value.split('|').collect()),
+        match (self.op, &self.regex) {
+            (MatchOp::Equal, _) => Some(vec![self.value.as_str()]),
+            (MatchOp::Regex, Some(compiled)) => {
+                let values = compiled.literals.values.as_ref()?;
+                Some(values.iter().map(String::as_str).collect())
+            }
             _ => None,
         }
     }
 
-    /// For a regex matcher, the literal text every matching value begins with; empty when unknown.
+    /// For a `=~` matcher, the literal text every matching value begins with; empty when unknown.
     pub fn literal_prefix(&self) -> &str {
-        if self.regex.is_none() || self.value.contains('|') {
-            return "";
-        }
-        let end = self.value.find(is_meta).unwrap_or(self.value.len());
-        // A quantifier applies to the character before it, which then is not certain.
-        let quantified = self.value[end..].starts_with(['*', '?', '{']);
-        let prefix = &self.value[..end];
-        match prefix.chars().next_back() {
-            Some(last) if quantified => &prefix[..prefix.len() - last.len_utf8()],
-            _ => prefix,
+        match (self.op, &self.regex) {
+            (MatchOp::Regex, Some(compiled)) => &compiled.literals.prefix,
+            _ => "",
         }
     }
-}
-
-fn is_meta(c: char) -> bool {
-    matches!(c, '\\' | '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '^' | '$' | '|')
-}
-
-fn has_meta(pattern: &str) -> bool {
-    pattern.chars().any(|c| c != '|' && is_meta(c))
 }
 
 impl PartialEq for Matcher {

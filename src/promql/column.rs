@@ -165,8 +165,8 @@ mod tests {
     fn bits_iterate_and_combine() {
         let mut a = Bits::new(130);
         let mut b = Bits::new(130);
-        [0, 63, 64, 129].map(|step| a.insert(step));
-        [63, 100].map(|step| b.insert(step));
+        [0, 63, 64, 129].into_iter().for_each(|step| a.insert(step));
+        [63, 100].into_iter().for_each(|step| b.insert(step));
         assert_eq!(a.iter().collect::<Vec<_>>(), [0, 63, 64, 129]);
         assert_eq!(a.first_common(&b), Some(63));
         let mut union = a.clone();

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod lexer;
 pub mod parser;
 mod printer;
+pub mod script;
 #[cfg(test)]
 pub mod testing;
 pub mod value;
@@ -36,6 +37,9 @@ mod aggregate;
 mod distribution;
 mod fold;
 mod rank;
+
+#[cfg(test)]
+mod tests;
 
 mod absent;
 mod buckets;

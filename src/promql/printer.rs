@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
-    Aggregate, At, Binary, Cardinality, DurationExpr, Expr, ExprKind, MatrixSelector,
+    Aggregate, At, Binary, BinaryOp, Cardinality, DurationExpr, Expr, ExprKind, MatrixSelector,
     NumberLiteral, Selector, Subquery, TimeModifiers, Unary, VectorMatching,
 };
 use super::lexer::literal::format_duration_ms;
@@ -156,7 +156,16 @@ impl Display for Aggregate {
 
 impl Display for Binary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.lhs, self.op.as_str())?;
+        match &self.lhs.kind {
+            // `+Inf ^ x` would be `+(Inf ^ x)`.
+            ExprKind::Number(NumberLiteral { value: f64::INFINITY, .. })
+                if self.op == BinaryOp::Pow =>
+            {
+                f.write_str("Inf")?;
+            }
+            _ => self.lhs.fmt(f)?,
+        }
+        write!(f, " {}", self.op.as_str())?;
         if self.return_bool {
             f.write_str(" bool")?;
         }
@@ -243,6 +252,7 @@ mod tests {
             ("1+-2", "1 + -2"),
             ("1e3 +0x10+010+.5", "1000 + 16 + 8 + 0.5"),
             ("inf - -INF + nan", "+Inf - -Inf + NaN"),
+            ("-inf ^ 2", "-Inf ^ 2"),
             ("1h30m + 1y2w", "1h30m + 379d"),
             ("a==bool on(x)group_left(y,)b", "a == bool on (x) group_left (y) b"),
             ("a + ignoring() b", "a + b"),

@@ -31,7 +31,7 @@ pub fn vector_expr() -> Text {
         prop_oneof![
             binary(inner.clone()),
             (scalar_expr(), select(COMPARISONS), bool_modifier(), inner.clone())
-                .prop_map(|(s, op, bool, v)| format!("{s} {op} {bool} {v}")),
+                .prop_map(|(s, op, bool, v)| format!("(({s}) {op} {bool} {v})")),
             aggregate(inner.clone()),
             (select(MATH_FUNCTIONS), inner.clone())
                 .prop_map(|(f, v)| format!("{}({v})", f.to_lowercase())),
@@ -75,6 +75,7 @@ const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^", "atan2", "AtaN2"];
 const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 const SETS: &[&str] = &["and", "OR", "unless"];
 
+/// With a scalar on one side in parentheses, since matching clauses around it are only for vectors.
 fn binary(inner: Text) -> Text {
     let arithmetic = (inner.clone(), select(ARITHMETIC), matching(), inner.clone())
         .prop_map(|(a, op, m, b)| format!("{a} {op} {m} {b}"));
@@ -84,8 +85,8 @@ fn binary(inner: Text) -> Text {
     let set = (inner.clone(), select(SETS), on_or_ignoring(), inner.clone())
         .prop_map(|(a, op, on, b)| format!("{a} {op} {on} {b}"));
     let scalar = (inner.clone(), select(ARITHMETIC), scalar_expr())
-        .prop_map(|(a, op, b)| format!("{a} {op} {b}"));
-    let trim = (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("{a} {op} 5"));
+        .prop_map(|(a, op, b)| format!("({a} {op} {b})"));
+    let trim = (inner, select(&["</", ">/"][..])).prop_map(|(a, op)| format!("({a} {op} 5)"));
     prop_oneof![arithmetic, comparison, set, scalar, trim].boxed()
 }
 
@@ -117,7 +118,7 @@ fn matching() -> Text {
     let fill = select(&["", "fill(0)", "fill_left(-1)", "fill_right(5m) fill_left(NaN)"][..]);
     let clause = prop_oneof![
         on_or_ignoring(),
-        Just("on(job) group_left".to_string()),
+        Just("on(job) group_left()".to_string()),
         label_list().prop_map(|l| format!("ignoring{l} group_right()")),
         Just("ignoring(le) group_left(instance)".to_string()),
     ];

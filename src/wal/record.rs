@@ -262,10 +262,10 @@ mod tests {
     }
 
     fn samples() -> impl Strategy<Value = Samples> {
-        let any = prop::collection::vec(any::<(u64, i64, u64)>(), 0..50);
+        let scattered = prop::collection::vec(any::<(u64, i64, u64)>(), 0..50);
         let equal = (any::<i64>(), prop::collection::vec(any::<(u64, u64)>(), 0..50))
             .prop_map(|(t, rows)| rows.into_iter().map(|(s, v)| (s, t, v)).collect());
-        prop_oneof![any, equal]
+        prop_oneof![scattered, equal]
     }
 
     proptest! {

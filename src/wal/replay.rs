@@ -16,7 +16,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::WalError;
-use super::frame::FrameHeader;
+use super::frame::{FrameHead, FrameHeader};
 use super::layout::*;
 use super::record::Record;
 use super::scan::Segment;
@@ -175,9 +175,11 @@ impl<'a> Replay<'a> {
             if let Err(corrupt) = segment.header.clone() {
                 self.damage(segment, corrupt, SEGMENT_HEADER_BYTES as u64, None);
             }
-            self.deliver_segment(segment)?;
+            if !self.ended {
+                self.deliver_segment(segment)?;
+            }
             if segment.void_from != CommitSeq::MAX {
-                self.meet(segment, segment.void_from, segment.len());
+                self.meet(segment, segment.void_from, segment.kept_len);
             }
             if let Err(error) = segment.blob.check() {
                 let what = format!("storage, which could not give some bytes ({error})");
@@ -187,24 +189,29 @@ impl<'a> Replay<'a> {
         if let Some(last) = segments.last_mut()
             && !self.ended
         {
-            self.meet(last, self.expected.max(self.proven + 1), last.len());
+            self.meet(last, self.expected.max(self.proven + 1), last.kept_len);
         }
         Ok(())
     }
 
     fn deliver_segment(&mut self, segment: &mut Segment) -> Result<(), WalError> {
         for frame in segment.frames() {
-            let is_mark = frame.head.frame_type == FRAME_TYPE_DURABLE_MARK;
-            let seq = frame.head.seq;
-            let counts = is_mark || (self.expected..segment.void_from).contains(&seq);
-            let Some(payload) = segment.payload(&frame).filter(|_| counts && !self.ended) else {
+            let Some(payload) = segment.payload(&frame) else { continue };
+            let FrameHead { frame_type, seq, durable_seq } = frame.head;
+            let is_mark = frame_type == FRAME_TYPE_DURABLE_MARK;
+            let present = if is_mark { durable_seq + 1 } else { seq };
+            if present < self.expected {
                 continue;
-            };
+            }
+            if !is_mark && seq >= segment.void_from {
+                segment.kept_len = segment.kept_len.min(frame.place.offset);
+                return Ok(());
+            }
+            self.meet(segment, present, frame.place.offset);
+            if self.ended {
+                return Ok(());
+            }
             if !is_mark {
-                self.meet(segment, seq, frame.place.offset);
-                if self.ended {
-                    return Ok(());
-                }
                 self.deliver_frame(segment, &frame, payload)?;
             }
             segment.kept_end = frame.end();

@@ -29,6 +29,8 @@ pub(super) struct Segment {
     pub(super) void_from: CommitSeq,
     /// End of the last frame that counts.
     pub(super) kept_end: u64,
+    /// Bytes before the first frame that is void: none behind it counts.
+    pub(super) kept_len: u64,
     /// Whether frames that count are not proven durable.
     pub(super) unproven: bool,
     pub(super) damaged: bool,
@@ -47,14 +49,15 @@ impl Segment {
             header: SegmentHeader::decode(&bytes, number),
             number,
             path,
-            blob,
             bytes,
             first_seq: None,
             proven: 0,
             void_from: CommitSeq::MAX,
             kept_end: SEGMENT_HEADER_BYTES as u64,
+            kept_len: blob.len(),
             unproven: false,
             damaged: false,
+            blob,
         };
         segment.survey()?;
         Ok(segment)

@@ -3,13 +3,15 @@
 //! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
 //! * `database`: outcomes, visibility, refusals, restarts, directories
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
+//! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `tidy`: rules of the code itself
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test stops at what it does not expect"
+    clippy::disallowed_methods,
+    reason = "a test stops at what it does not expect, and only the engine keeps to its own file layer"
 )]
 
 mod crash_images;
@@ -19,4 +21,6 @@ mod http_api;
 mod http_server;
 mod http_support;
 mod http_write;
+mod promql_parse;
+mod promql_scripts;
 mod tidy;

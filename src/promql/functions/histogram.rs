@@ -54,8 +54,9 @@ pub fn bucket_quantile(phi: f64, buckets: &mut [Bucket]) -> BucketQuantile {
     BucketQuantile { value: interpolated_bound(phi, buckets), forced_monotonic, fixed_precision }
 }
 
-/// The share of the observations between `lower` and `upper`, interpolated linearly; nothing is taken from
-/// within a bucket that is infinitely wide. NaN under the conditions of [`bucket_quantile`] and for NaN bounds.
+/// The share of the observations between `lower` and `upper`, interpolated linearly as in [`bucket_quantile`]; nothing
+/// is taken from within a bucket that is infinitely wide. NaN without a `+Inf` bucket, without observations and for
+/// NaN bounds.
 pub fn bucket_fraction(lower: f64, upper: f64, buckets: &mut [Bucket]) -> f64 {
     let Some(buckets) = prepared(buckets) else { return f64::NAN };
     let observations = buckets[buckets.len() - 1].count;
@@ -156,7 +157,9 @@ fn interpolated_bound(phi: f64, buckets: &[Bucket]) -> f64 {
 
 /// How many observations are below `bound`, as far as the buckets tell.
 fn count_below(bound: f64, buckets: &[Bucket]) -> f64 {
-    let mut before = Bucket { upper_bound: f64::NEG_INFINITY, count: 0.0 };
+    let begins_at_zero = buckets.first().is_some_and(|bucket| bucket.upper_bound > 0.0);
+    let start = if begins_at_zero { 0.0 } else { f64::NEG_INFINITY };
+    let mut before = Bucket { upper_bound: start, count: 0.0 };
     for bucket in buckets {
         if before.upper_bound >= bound {
             break;
@@ -255,6 +258,9 @@ mod tests {
         assert!((fraction(0.3, 1.0) - 0.4).abs() < 1e-12);
         assert_eq!(fraction(-INF, INF), 1.0);
         assert_eq!(fraction(1.0, INF), 0.2);
+        // The lowest bucket begins at 0, as it does for quantiles.
+        assert_eq!(fraction(0.05, 0.1), 0.1);
+        assert_eq!(fraction(-5.0, 0.1), 0.2);
         assert_eq!(fraction(1.0, 5.0), 0.0);
         assert_eq!(fraction(0.5, 0.5), 0.0);
         assert!(fraction(f64::NAN, 0.5).is_nan());

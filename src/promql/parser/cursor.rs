@@ -2,10 +2,14 @@
 //! of the grammar.
 
 use super::{ParseError, ParseOptions};
+use crate::model::{MatchOp, Matcher};
 use crate::promql::ast::Span;
 use crate::promql::lexer::Lexed;
 use crate::promql::lexer::literal::{self, NotUtf8};
 use crate::promql::lexer::token::{Keyword, Token, TokenKind};
+
+/// Most different regular expressions in one text: compiling one costs as much as parsing a dashboard's query.
+pub const REGEXES_MAX: usize = 100;
 
 pub type Result<T> = std::result::Result<T, ParseError>;
 
@@ -13,12 +17,14 @@ pub struct Cursor<'a> {
     text: &'a str,
     lexed: &'a Lexed,
     position: usize,
+    /// One matcher of each regular expression so far: a query often repeats them.
+    regexes: Vec<Matcher>,
     pub options: &'a ParseOptions,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str, lexed: &'a Lexed, options: &'a ParseOptions) -> Cursor<'a> {
-        Cursor { text, lexed, position: 0, options }
+        Cursor { text, lexed, position: 0, regexes: Vec::new(), options }
     }
 
     /// The token `ahead` of the next one; behind the last one, the last one.
@@ -85,6 +91,30 @@ impl<'a> Cursor<'a> {
         literal::unquote(self.text_of(token)).map_err(|NotUtf8(shown)| {
             self.error(token.span, format!("string literal is not valid UTF-8: {shown}"))
         })
+    }
+
+    /// The matcher `name op value`; `span` is where an error is.
+    pub fn matcher(
+        &mut self,
+        name: String,
+        op: MatchOp,
+        value: String,
+        span: Span,
+    ) -> Result<Matcher> {
+        if let Some(same) = self.regexes.iter().find(|m| m.op == op && m.value == value) {
+            return Ok(same.on_label(name));
+        }
+        let is_regex = matches!(op, MatchOp::Regex | MatchOp::NotRegex);
+        if is_regex && self.regexes.len() == REGEXES_MAX {
+            let message = format!("expression has more than {REGEXES_MAX} regular expressions");
+            return Err(self.error(span, message));
+        }
+        let matcher =
+            Matcher::new(name, op, value).map_err(|error| self.error(span, error.to_string()))?;
+        if is_regex {
+            self.regexes.push(matcher.clone());
+        }
+        Ok(matcher)
     }
 
     /// From the start of `start` to the end of the token taken last.

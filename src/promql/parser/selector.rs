@@ -5,7 +5,7 @@ use super::duration;
 use super::expr;
 use crate::model::{METRIC_NAME, MatchOp, Matcher};
 use crate::promql::ast::{At, BinaryOp, DurationExpr, Expr, ExprKind, Selector, TimeModifiers};
-use crate::promql::lexer::token::{Keyword, Token, TokenKind};
+use crate::promql::lexer::token::{Keyword, TokenKind};
 
 const CONTEXT: &str = "label matching";
 
@@ -66,7 +66,7 @@ fn matcher(cursor: &mut Cursor<'_>) -> Result<Matcher> {
     cursor.take();
     let value = cursor.expect(TokenKind::String, CONTEXT, "string")?;
     let value = cursor.string(value)?;
-    Matcher::new(label, op, value).map_err(|error| cursor.error(first.span, error.to_string()))
+    cursor.matcher(label, op, value, first.span)
 }
 
 /// `offset` and what follows it.
@@ -135,7 +135,7 @@ fn time_modifiers(expr: &mut Expr) -> Option<&mut TimeModifiers> {
 
 /// `anchored` or `smoothed`.
 pub fn extended_modifier(cursor: &mut Cursor<'_>, expr: &mut Expr, anchored: bool) -> Result<()> {
-    let token: Token = cursor.take();
+    let token = cursor.take();
     let name = if anchored { "anchored" } else { "smoothed" };
     if !cursor.options.extended_range_selectors {
         let message = format!("{name} modifier is experimental and not enabled");

@@ -1,0 +1,250 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{MatchOp, Matcher};
+
+fn matches(pattern: &str, text: &str) -> bool {
+    compile_anchored(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}")).is_match(text)
+}
+
+#[test]
+fn re2_syntax_means_what_it_means_in_go() {
+    let cases = [
+        // pattern, matches, does not match
+        ("a.c", "a\nc", "ac"),
+        ("foo", "foo", "foobar"),
+        ("a|b", "b", "ab"),
+        ("", "", "a"),
+        ("\\d+", "123", "١٢٣"),
+        ("\\D", "٣", "3"),
+        ("\\w+", "aZ_9", "é"),
+        ("\\W", "é", "e"),
+        ("a\\sb", "a\tb", "a\u{b}b"),
+        ("\\S", "\u{a0}", " "),
+        ("[\\d.]+", "1.2", "a"),
+        ("[\\D]", "x", "1"),
+        ("[^\\W]", "x", "-"),
+        ("[\\w-]+", "a-b", "a b"),
+        ("é\\b.", "éa", "é-"),
+        ("a\\Bb", "ab", "a"),
+        ("é\\B.", "éé", "éa"),
+        ("[[]", "[", "]"),
+        ("[]a]+", "]a", "["),
+        ("[^]a]", "b", "]"),
+        ("[a&&b]+", "a&b", "c"),
+        ("[!--]", "#", "a"),
+        ("[~~]", "~", "-"),
+        ("[a-]+", "a-", "b"),
+        ("[+--]+", "+,-", "."),
+        ("[[:alpha:]_]+", "ab_", "1"),
+        ("[[:^digit:]]", "a", "1"),
+        ("[\\x41-\\x{43}]", "B", "D"),
+        ("\\Qa.b*\\E+", "a.b***", "a.b"),
+        ("\\Qa.b", "a.b", "axb"),
+        ("\\x41\\x{42}\\103", "ABC", "abc"),
+        ("\\012", "\n", "12"),
+        ("\\<\\>\\-\\_", "<>-_", "-_"),
+        ("a{,2}", "a{,2}", "aa"),
+        ("a{2}", "aa", "a{2}"),
+        ("a{02}", "a{02}", "aa"),
+        ("a{1,2}?", "aa", "aaa"),
+        ("{", "{", ""),
+        ("a{b}", "a{b}", "ab"),
+        ("\\{\\{.+\\}\\}", "{{x}}", "x"),
+        ("(?P<n>a)(?<m>b)", "ab", "a"),
+        ("(?i)abc", "aBC", "abd"),
+        ("(?i:a)b", "Ab", "AB"),
+        ("(?-s).", "a", "\n"),
+        ("(?)a", "a", ""),
+        ("\\pL\\p{Greek}\\PN", "aβx", "aax"),
+        ("\\p{^L}", "1", "a"),
+        ("^a$", "a", "b"),
+        ("\\Aa\\z", "a", "b"),
+        ("(?U)a+", "aaa", ""),
+        ("a #b", "a #b", "a"),
+        ("日本.", "日本語", "日本"),
+    ];
+    for (pattern, good, bad) in cases {
+        assert!(matches(pattern, good), "{pattern} should match {good:?}");
+        assert!(!matches(pattern, bad), "{pattern} should not match {bad:?}");
+    }
+}
+
+#[test]
+fn what_go_refuses_is_refused() {
+    for pattern in [
+        "(",
+        ")",
+        "a)|(b",
+        "[",
+        "[a",
+        "[]",
+        "[z-a]",
+        "*",
+        "a**",
+        "a+*",
+        "|*",
+        "(*)",
+        "a{1001}",
+        "a{2,1}",
+        "a{1}{2}",
+        "\\C",
+        "\\E",
+        "\\Z",
+        "\\1",
+        "\\8",
+        "\\u0041",
+        "\\h",
+        "\\é",
+        "\\",
+        "[\\",
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)",
+        "(?x)a",
+        "(?u)a",
+        "(?R)a",
+        "(?-)a",
+        "(?i",
+        "(?P=n)",
+        "(?P<>a)",
+        "(?P<a-b>a)",
+        "(?P<n>a)(?P<n>b)",
+        "[[:foo:]]",
+        "\\pX",
+        "\\p{Nope}",
+        "\\x{110000}",
+        "\\xg0",
+        "[a-\\d]",
+        "\\x{}",
+        "\\p{",
+        "\\p",
+    ] {
+        assert!(compile_anchored(pattern).is_err(), "{pattern} compiles");
+    }
+}
+
+#[test]
+fn errors_name_the_place() {
+    let text = |pattern| compile_anchored(pattern).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(text("a(b"), "error parsing regexp: missing closing ): `a(b`");
+    assert_eq!(text("a**b"), "error parsing regexp: invalid nested repetition operator: `*b`");
+    assert_eq!(text("\\C"), "error parsing regexp: invalid escape sequence: `\\C`");
+}
+
+#[test]
+fn limits() {
+    assert!(compile_anchored(&"a".repeat(PATTERN_MAX_BYTES)).is_ok());
+    assert!(compile_anchored(&"a".repeat(PATTERN_MAX_BYTES + 1)).is_err());
+    assert!(compile_anchored(&format!("{}a{}", "(".repeat(1000), ")".repeat(1000))).is_err());
+    assert!(compile_anchored("(((a{100}){100}){100}){100}").is_err());
+    assert!(compile_anchored("\\pL{1000}").is_err());
+}
+
+#[test]
+fn groups_keep_their_numbers() {
+    let regex = compile_anchored("(?:x)(.*)-(?P<last>.*)").unwrap();
+    let captures = regex.captures("xa-b").unwrap();
+    let mut out = String::new();
+    captures.expand("$last$1_${1}_$$", &mut out);
+    assert_eq!(out, "ba_$", "$1_ is the group called 1_, which is not there");
+}
+
+#[test]
+fn literals_of_matchers() {
+    let cases: &[(&str, Option<&[&str]>, &str)] = &[
+        ("a|b|c", Some(&["a", "b", "c"]), ""),
+        ("", Some(&[""]), ""),
+        ("a|", Some(&["", "a"]), ""),
+        ("10\\.0\\.0\\.1|10\\.0\\.0\\.2", Some(&["10.0.0.1", "10.0.0.2"]), "10.0.0."),
+        ("(foo|foobar)", Some(&["foo", "foobar"]), "foo"),
+        ("x(a|b)y", Some(&["xay", "xby"]), "x"),
+        ("ab?", Some(&["a", "ab"]), "a"),
+        ("[ab]1", Some(&["a1", "b1"]), ""),
+        ("ab+", None, "ab"),
+        ("ab*", None, "a"),
+        ("abc.*", None, "abc"),
+        ("(?i)a", Some(&["A", "a"]), ""),
+        ("(?i)abc.*", None, ""),
+        ("a.*|ab", None, "a"),
+        ("(ab|ac)d.*", None, "a"),
+        (".*a", None, ""),
+        ("(é|è)x.*", None, ""),
+        ("^a$", None, "a"),
+        ("a\\Qb.c\\E.*", None, "ab.c"),
+        ("a{3}b.*", None, "aaab"),
+    ];
+    for (pattern, values, prefix) in cases {
+        let matcher = Matcher::new("l", MatchOp::Regex, *pattern).unwrap();
+        assert_eq!(matcher.literal_values().as_deref(), *values, "{pattern}");
+        assert_eq!(matcher.literal_prefix(), *prefix, "{pattern}");
+    }
+    for op in [MatchOp::NotRegex, MatchOp::NotEqual] {
+        let matcher = Matcher::new("l", op, "a").unwrap();
+        assert_eq!((matcher.literal_values(), matcher.literal_prefix()), (None, ""));
+    }
+}
+
+/// Patterns that compile more often than not, over a small alphabet.
+fn pattern() -> impl Strategy<Value = String> {
+    let atom = prop_oneof![
+        "[abA1é.\\-]{1,3}",
+        proptest::sample::select(
+            &[
+                "\\.", "\\d", "\\w", "[ab]", "[^a]", "^", "$", "\\b", "(?i)", "(?-s)", "\\Qa.\\E",
+                ""
+            ][..]
+        )
+        .prop_map(str::to_string),
+    ];
+    atom.prop_recursive(4, 16, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}{b}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}|{b}")),
+            inner.clone().prop_map(|a| format!("({a})")),
+            inner.clone().prop_map(|a| format!("(?i:{a})")),
+            (inner, proptest::sample::select(&["*", "+", "?", "{2}", "{1,2}", "??"][..]))
+                .prop_map(|(a, op)| format!("(?:{a}){op}")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_pattern_compiles_or_errs(pattern in any::<String>()) {
+        let _ = compile_with_literals(&pattern);
+    }
+
+    #[test]
+    fn any_ascii_pattern_compiles_or_errs(pattern in "[a-z0\\[\\](){}|*+?\\\\^$.,:<>P&~-]{0,24}") {
+        let _ = compile_with_literals(&pattern);
+    }
+
+    /// The crate must accept what the translation lets through, but for its limits.
+    #[test]
+    fn escaped_text_matches_itself(text in any::<String>()) {
+        prop_assume!(!text.contains("\\E") && text.len() < 1000);
+        let pattern = format!("\\Q{text}\\E");
+        let matcher = Matcher::new("l", MatchOp::Regex, pattern).unwrap();
+        prop_assert!(matcher.matches(&text));
+        prop_assert_eq!(matcher.literal_values(), Some(vec![text.as_str()]));
+    }
+
+    #[test]
+    fn literals_agree_with_matching(pattern in pattern(), texts in proptest::collection::vec("[abA1é.\\-]{0,4}", 16)) {
+        let Ok(matcher) = Matcher::new("l", MatchOp::Regex, pattern) else { return Ok(()) };
+        let values = matcher.literal_values();
+        for value in values.iter().flatten() {
+            prop_assert!(matcher.matches(value), "{:?} lists {:?}", matcher, value);
+        }
+        for text in &texts {
+            if !matcher.matches(text) {
+                continue;
+            }
+            prop_assert!(text.starts_with(matcher.literal_prefix()), "{:?} {:?}", matcher, text);
+            if let Some(values) = &values {
+                prop_assert!(values.contains(&text.as_str()), "{:?} {:?}", matcher, text);
+            }
+        }
+    }
+}

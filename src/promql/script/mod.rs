@@ -1,0 +1,52 @@
+//! Test scripts for PromQL, in the language of Prometheus' package promqltest (`load`, `eval`, `expect`): the text that
+//! says what the engine must answer, so that the engine can be rewritten beneath. Reading (`syntax`, `parse`, `eval_block`,
+//! `series`, `histogram`, `scanner`) knows nothing of running (`runner`, `store`, `pin`, `compare`), which knows nothing
+//! of text.
+//!
+//! Native histograms and start timestamps are read but cannot be stored yet: an evaluation that selects
+//! such series is counted as unsupported, never as passed.
+
+mod compare;
+mod eval_block;
+mod histogram;
+mod parse;
+mod pin;
+mod runner;
+mod scanner;
+mod series;
+mod store;
+mod syntax;
+
+pub use runner::run_script;
+
+/// What became of the evaluations of a script. `evals` is `passed + unsupported + failures.len()`, unless
+/// the script itself is at fault: then one failure says so and what follows it is not run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScriptReport {
+    /// As given by the caller, for its messages.
+    pub name: String,
+    pub evals: usize,
+    pub passed: usize,
+    /// Not run, or given up by the engine, for want of native histograms, start timestamps or a part of the language.
+    pub unsupported: usize,
+    pub failures: Vec<Failure>,
+}
+
+/// An evaluation that did not give what the script expects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// From 1.
+    pub line: usize,
+    pub message: String,
+}
+
+impl std::fmt::Display for ScriptReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ScriptReport { name, evals, passed, unsupported, failures } = self;
+        let failed = failures.len();
+        write!(
+            f,
+            "{name}: {evals} evals, {passed} passed, {unsupported} unsupported, {failed} failed"
+        )
+    }
+}

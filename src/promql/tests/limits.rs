@@ -1,0 +1,111 @@
+//! Budgets, deadlines, cancelling, and independence of the number of threads.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use super::{load, options};
+use crate::model::Labels;
+use crate::promql::engine::{Engine, EngineOptions, Limits};
+use crate::promql::value::{QueryError, Value};
+use crate::read::memory::MemorySource;
+
+#[test]
+fn samples_held_at_once_are_limited() {
+    let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
+    f.options.samples_max = 12;
+    assert_eq!(f.over([0, 50, 50], "sum_over_time(m[20s])").len(), 1);
+    let too_many =
+        |result: Result<_, QueryError>| matches!(result, Err(QueryError::TooManySamples));
+    assert!(too_many(f.answer_over([0, 90, 1], "m")));
+    assert!(too_many(f.answer_at(90, "count_over_time(m[1y:1ms])")));
+    f.options.samples_max = 5;
+    assert!(too_many(f.answer_at(90, "sum_over_time(m[2m])")));
+    assert!(too_many(f.answer_at(90, "m[2m]")));
+}
+
+#[test]
+fn the_budget_is_given_back() {
+    let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
+    f.options.samples_max = 40;
+    let sum = vec!["sum(sum_over_time(m[90s]))"; 6].join(" + ");
+    assert_eq!(f.at(90, &sum), ["{} 324"]);
+}
+
+#[test]
+fn a_deadline_and_a_cancelled_query_end_it() {
+    let f = load(10, &[("m", "1 2 3")]);
+    let engine = Engine::new(options());
+    let late = Limits { deadline: Some(Instant::now()), ..Limits::default() };
+    assert!(matches!(engine.instant(&f.source, "m", 0, &late), Err(QueryError::Timeout)));
+    let canceled = Limits { canceled: Arc::new(AtomicBool::new(true)), ..Limits::default() };
+    assert!(matches!(engine.instant(&f.source, "m", 0, &canceled), Err(QueryError::Canceled)));
+}
+
+#[test]
+fn a_query_may_have_a_lookback_of_its_own() {
+    let f = load(10, &[("m", "1")]);
+    let engine = Engine::new(options());
+    let short = Limits { lookback_delta_ms: Some(5_000), ..Limits::default() };
+    let Ok(answer) = engine.instant(&f.source, "m", 5_000, &short) else { panic!() };
+    assert!(matches!(answer.value, Value::Vector(vector) if vector.is_empty()));
+}
+
+#[test]
+fn statistics_count_each_sample_once_and_each_use() {
+    let f = load(10, &[("m", "1 2 3 4")]);
+    let stats = f.answer_over([20, 30, 10], "sum_over_time(m[20s])").unwrap().stats;
+    assert_eq!((stats.samples_read, stats.samples_queryable), (3, 4));
+}
+
+/// More series than fit one chunk of work.
+fn many_series() -> MemorySource {
+    let mut source = MemorySource::new();
+    for index in 0..1_000u32 {
+        let (instance, job) = (index.to_string(), (index % 7).to_string());
+        let pairs = [("__name__", "m_total"), ("instance", &instance), ("job", &job)];
+        let labels = Labels::from_pairs(pairs);
+        for step in 0..20 {
+            let value =
+                f64::from(index * 31 % 17) / 3.0 * f64::from(step) + f64::from(index) * 1e-7;
+            source.add(&labels, i64::from(step) * 15_000, value);
+        }
+    }
+    source
+}
+
+#[test]
+fn answers_do_not_depend_on_the_number_of_threads() {
+    let source = many_series();
+    let queries = [
+        "sum by (job) (rate(m_total[1m]))",
+        "avg(m_total)",
+        "stddev by (job) (m_total)",
+        "topk(5, m_total)",
+        "quantile by (job) (0.9, m_total)",
+        "m_total / on (job) group_left sum by (job) (m_total)",
+        "m_total and on (job) m_total{instance=~'1.*'} or m_total{job='3'}",
+        "scalar(m_total{instance='7'}) + sum(m_total)",
+        "count_values('v', round(m_total))",
+        "absent(m_total > 1e9)",
+    ];
+    for query in queries {
+        let answers = [1, 2, 4].map(|threads| {
+            let engine = Engine::new(EngineOptions { threads, ..options() });
+            let answer = engine.range(&source, query, 0, 300_000, 15_000, &Limits::default());
+            bits(answer.unwrap_or_else(|error| panic!("{query}: {error}")).value)
+        });
+        assert!(!answers[0].is_empty(), "{query}");
+        assert_eq!(answers[0], answers[1], "{query}");
+        assert_eq!(answers[0], answers[2], "{query}");
+    }
+}
+
+fn bits(value: Value) -> Vec<(Labels, Vec<i64>, Vec<u64>)> {
+    let Value::Matrix(matrix) = value else { panic!("not a matrix") };
+    let series = matrix.into_iter().map(|series| {
+        let bits = series.points.floats.iter().map(|value| value.to_bits()).collect();
+        (series.labels, series.points.timestamps, bits)
+    });
+    series.collect()
+}
