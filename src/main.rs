@@ -33,7 +33,7 @@ fn run(config: Config) -> Result<(), Fatal> {
     init_logs(&config);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), path = %config.path.display(), "starting");
     let api = Api::new(config.api_options());
-    let registry = metrics::registry(&api.metrics);
+    let registry = metrics::registry(&api);
     let exposition: Arc<dyn Fn() -> String + Send + Sync> =
         Arc::new(move || metrics::exposition(&registry));
     let served = exposition.clone();

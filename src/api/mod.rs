@@ -150,6 +150,16 @@ impl Api {
         }
     }
 
+    /// The database once it is open.
+    pub fn open_db(&self) -> Option<Arc<Db>> {
+        self.db.get().cloned()
+    }
+
+    /// Bodies of write requests in memory now.
+    pub fn write_inflight_bytes(&self) -> usize {
+        self.write_budget.used_bytes()
+    }
+
     /// The database; the gate in `layers` lets no request through before there is one.
     pub(crate) fn db(&self) -> Result<&Arc<Db>, crate::read::ReadError> {
         self.db.get().ok_or(crate::read::ReadError::Closed)

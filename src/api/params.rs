@@ -12,8 +12,7 @@ use super::body::{BodyError, read_body};
 use super::calendar::parse_rfc3339;
 use super::error::ApiError;
 use crate::model::{Matcher, TimeRange, Timestamp};
-use crate::promql::ast::ExprKind;
-use crate::promql::parser::{ParseOptions, parse};
+use crate::promql::parser::{ParseOptions, parse_selector};
 
 /// A form body: room for a query with a long list of alternatives, far from what costs memory.
 const FORM_MAX_BYTES: usize = 1 << 20;
@@ -259,14 +258,8 @@ fn parse_units(text: &str) -> Option<Option<i64>> {
 
 /// The matchers of one `match[]`.
 fn parse_match_set(text: &str) -> Result<Vec<Matcher>, String> {
-    let expr = parse(text, &ParseOptions::default()).map_err(|error| error.to_string())?;
-    let plain = |selector: &crate::promql::ast::Selector| {
-        selector.time.offset.is_none() && selector.time.at.is_none()
-    };
-    let matchers = match expr.kind {
-        ExprKind::Selector(selector) if plain(&selector) => selector.matchers,
-        _ => return Err(format!("{text:?} is not a series selector")),
-    };
+    let parsed = parse_selector(text, &ParseOptions::default());
+    let matchers = parsed.map_err(|error| error.to_string())?;
     if matchers.iter().all(Matcher::matches_empty) {
         return Err("match[] must contain at least one non-empty matcher".to_string());
     }

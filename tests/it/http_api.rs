@@ -320,7 +320,7 @@ async fn requests_are_counted_by_route() {
     let fixture = filled().await;
     fixture.get("/api/v1/label/job/values").await;
     fixture.get("/whatever").await;
-    let registry = silverback::telemetry::metrics::registry(&fixture.api.metrics);
+    let registry = silverback::telemetry::metrics::registry(&fixture.api);
     fixture.api.set_exposition(move || silverback::telemetry::metrics::exposition(&registry));
     let answer = fixture.get("/metrics").await;
     assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
