@@ -21,7 +21,7 @@ fn alert() -> String {
              / sum(rate(http_requests_total{{job=\"api\", cluster=\"eu-1\"}}[{range}])) > (14.4 * 0.001)"
         )
     };
-    let windows = ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "1w"].map(|range| window(range));
+    let windows = ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "1w"].map(window);
     windows.join(" and ")
 }
 
