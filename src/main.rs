@@ -31,7 +31,7 @@ fn run(config: Config) -> Result<(), Fatal> {
     let address = config.address().map_err(Fatal)?;
     config.check().map_err(Fatal)?;
     init_logs(&config);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), path = %config.path.display(), "starting");
+    tracing::debug!(version = env!("CARGO_PKG_VERSION"), path = %config.path.display(), "starting");
     let api = Api::new(config.api_options());
     let registry = metrics::registry(&api);
     let exposition: Arc<dyn Fn() -> String + Send + Sync> =

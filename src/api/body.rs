@@ -9,6 +9,12 @@ use http_body_util::BodyExt;
 
 use super::budget::Reservation;
 
+/// A body that is refused is still read, up to this much: a client that is cut off while it sends does not see the answer,
+/// and takes a refusal for a broken connection that is worth another try.
+const DISCARD_MAX_BYTES: usize = 64 << 20;
+/// The longest that takes.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A body that is not there in full.
 #[derive(Debug)]
 pub enum BodyError {
@@ -54,7 +60,7 @@ impl std::error::Error for BodyError {}
 /// # Errors
 /// It is larger, slower than `timeout`, breaks off, or there is no room for it.
 pub async fn read_body(
-    body: Body,
+    body: &mut Body,
     limit_bytes: usize,
     timeout: Duration,
     reservation: Option<&mut Reservation>,
@@ -64,7 +70,7 @@ pub async fn read_body(
 }
 
 async fn read_within(
-    mut body: Body,
+    body: &mut Body,
     limit_bytes: usize,
     mut reservation: Option<&mut Reservation>,
 ) -> Result<Vec<u8>, BodyError> {
@@ -81,4 +87,19 @@ async fn read_within(
         out.extend_from_slice(&data);
     }
     Ok(out)
+}
+
+/// Reads on without keeping anything, so that the client gets to see why its request was refused.
+pub async fn discard(body: &mut Body) {
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
+            if bytes > DISCARD_MAX_BYTES {
+                break;
+            }
+        }
+    };
+    // Whether it ends or times out, the answer is sent next.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
 }

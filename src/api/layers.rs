@@ -148,3 +148,28 @@ pub async fn not_found() -> (StatusCode, &'static str) {
 pub async fn method_not_allowed() -> (StatusCode, &'static str) {
     (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ApiOptions;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    async fn bug() {
+        panic!("a bug")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_is_counted() {
+        let api = Api::new(ApiOptions::default());
+        let router = axum::Router::new().route("/", get(bug)).layer(catch_panic(api.clone()));
+        let request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.starts_with(b"{\"status\":\"error\",\"errorType\":\"internal\""));
+        assert_eq!(api.metrics.panics.get(), 1);
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
@@ -105,9 +106,10 @@ pub async fn label_names(
 
 pub async fn label_values(
     State(api): State<Arc<Api>>,
-    Path(escaped): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Result<Response, ApiError> {
+    let Path(escaped) = path.map_err(|_| ApiError::bad_data("the label name is not UTF-8"))?;
     let name = unescape_label_name(&escaped);
     if name.is_empty() {
         return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));

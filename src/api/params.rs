@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::{BodyError, read_body};
+use super::body::{BodyError, discard, read_body};
 use super::calendar::parse_rfc3339;
 use super::error::ApiError;
 use crate::model::{Matcher, TimeRange, Timestamp};
@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         let mut params = Params::default();
         let query = request.uri().query().unwrap_or("").as_bytes().to_vec();
         if request.method() == Method::POST && is_form(&request) {
-            let body = read_form(request.into_body()).await?;
+            let body = read_form(&mut request.into_body()).await?;
             params.extend(&body).map_err(IntoResponse::into_response)?;
         }
         params.extend(&query).map_err(IntoResponse::into_response)?;
@@ -56,17 +56,19 @@ fn is_form(request: &Request) -> bool {
     media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn read_form(body: Body) -> Result<Vec<u8>, Response> {
-    read_body(body, FORM_MAX_BYTES, FORM_TIMEOUT, None).await.map_err(|error| {
-        let (status, message) = match error {
-            BodyError::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the form is larger than the limit of {FORM_MAX_BYTES} bytes"),
-            ),
-            other => (other.status(), other.to_string()),
-        };
-        ApiError::bad_data(message).with_status(status)
-    })
+async fn read_form(body: &mut Body) -> Result<Vec<u8>, Response> {
+    let error = match read_body(body, FORM_MAX_BYTES, FORM_TIMEOUT, None).await {
+        Ok(form) => return Ok(form),
+        Err(error) => error,
+    };
+    let message = match error {
+        BodyError::TooLarge => {
+            discard(body).await;
+            format!("the form is larger than the limit of {FORM_MAX_BYTES} bytes")
+        }
+        _ => error.to_string(),
+    };
+    Err(ApiError::bad_data(message).with_status(error.status()))
 }
 
 impl Params {

@@ -276,6 +276,7 @@ fn write_stats(out: &mut JsonWriter, stats: &QueryStats, timings: Timings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ApiOptions;
     use crate::model::Labels;
     use crate::read::Columns;
     use http_body_util::BodyExt;
@@ -324,6 +325,48 @@ mod tests {
         let samples = &json["data"]["stats"]["samples"];
         assert_eq!(samples["totalQueryableSamples"], 7);
         assert!(json["data"]["stats"]["timings"]["execTotalTime"].is_number());
+    }
+
+    /// Waits until `count` queries run.
+    async fn running(api: &Api, count: i64) {
+        while api.metrics.queries_running.get() != count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn empty() -> JsonBody {
+        let mut out = JsonWriter::new(100);
+        out.begin_success();
+        out.raw("[]");
+        out.end_success(&[], &[]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_dropped_cancels_its_query_and_frees_the_slot() {
+        let options = ApiOptions { query_concurrency_max: 1, ..ApiOptions::default() };
+        let api = Api::new(options);
+        let minute = Duration::from_secs(60);
+        let request = tokio::spawn(in_slot(api.clone(), minute, |_, limits, _| {
+            while !limits.canceled.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            Ok(empty())
+        }));
+        running(&api, 1).await;
+        request.abort();
+        running(&api, 0).await;
+        assert!(in_slot(api, minute, |_, _, _| Ok(empty())).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_query_that_panics_is_an_internal_error_and_frees_its_slot() {
+        let options = ApiOptions { query_concurrency_max: 1, ..ApiOptions::default() };
+        let api = Api::new(options);
+        for _ in 0..2 {
+            let stopped = in_slot(api.clone(), Duration::from_secs(60), |_, _, _| panic!("a bug"));
+            assert_eq!(stopped.await.unwrap_err().kind, ErrorType::Internal);
+        }
+        running(&api, 0).await;
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Api;
-use super::body::{BodyError, read_body};
+use super::body::{BodyError, discard, read_body};
 use super::budget::Reservation;
 use super::calendar::format_rfc3339;
 use crate::db::SubmitError;
@@ -82,9 +83,13 @@ fn plain(status: StatusCode, message: String) -> Response {
 }
 
 pub async fn write(State(api): State<Arc<Api>>, request: Request) -> Response {
-    match store(&api, request).await {
+    let (parts, mut body) = request.into_parts();
+    match store(&api, &parts.headers, &mut body).await {
         Ok(outcome) => answer(&outcome),
         Err(refusal) => {
+            if refusal.status != StatusCode::REQUEST_TIMEOUT {
+                discard(&mut body).await;
+            }
             api.metrics.turned_away(refusal.reason);
             tracing::debug!(reason = refusal.reason, error = refusal.message, "write refused");
             refusal.into_response()
@@ -92,11 +97,11 @@ pub async fn write(State(api): State<Arc<Api>>, request: Request) -> Response {
     }
 }
 
-async fn store(api: &Api, request: Request) -> Result<Outcome, Refusal> {
-    check_encoding(request.headers())?;
-    check_content_type(request.headers())?;
+async fn store(api: &Api, headers: &HeaderMap, body: &mut Body) -> Result<Outcome, Refusal> {
+    check_encoding(headers)?;
+    check_content_type(headers)?;
     let mut held = api.write_budget.reservation();
-    let compressed = read(api, request, &mut held).await?;
+    let compressed = read(api, headers, body, &mut held).await?;
     api.metrics.write_bytes.inc_by(compressed.len() as u64);
     let batch = decode(api, compressed, &mut held).await?;
     let (sender, receiver) = oneshot::channel();
@@ -154,14 +159,19 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn read(api: &Api, request: Request, held: &mut Reservation) -> Result<Vec<u8>, Refusal> {
+async fn read(
+    api: &Api,
+    headers: &HeaderMap,
+    body: &mut Body,
+    held: &mut Reservation,
+) -> Result<Vec<u8>, Refusal> {
     let limit = api.options.write_body_max_bytes;
-    let declared = request.headers().get(header::CONTENT_LENGTH);
+    let declared = headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > limit as u64) {
         return Err(too_large(limit));
     }
-    let body = read_body(request.into_body(), limit, api.options.read_timeout, Some(held)).await;
+    let body = read_body(body, limit, api.options.read_timeout, Some(held)).await;
     body.map_err(|error| match error {
         BodyError::TooLarge => too_large(limit),
         BodyError::Busy => busy(),

@@ -51,7 +51,7 @@ pub async fn run<R: Future<Output = ()>>(
     let stopping = stop_signal()?;
     let listener = listen(address).await?;
     let local = listener.local_addr().map_err(|e| Fatal(format!("cannot listen: {e}")))?;
-    tracing::info!(address = %local, "listening");
+    tracing::debug!(address = %local, "listening");
     let serving = tokio::spawn(serve(
         listener,
         api::router(api.clone()),
@@ -64,7 +64,7 @@ pub async fn run<R: Future<Output = ()>>(
     api.set_db(db.clone());
     recorder(db.clone(), local).await;
     api.set_ready();
-    tracing::info!("ready");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %local, "ready");
     serving.await.map_err(|e| Fatal(format!("serving stopped: {e}")))?;
     let closed = tokio::task::spawn_blocking(move || db.close()).await;
     closed

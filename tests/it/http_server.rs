@@ -169,10 +169,10 @@ async fn a_begun_request_is_finished_at_shutdown() {
 
 #[tokio::test]
 async fn a_client_that_leaves_frees_its_slot() {
-    let options = ApiOptions { query_concurrency_max: 0, ..ApiOptions::default() };
-    let fixture = Fixture::with(options);
+    let no_slots = ApiOptions { query_concurrency_max: 0, ..ApiOptions::default() };
+    let fixture = Fixture::with(no_slots);
     let server = start(&fixture).await;
-    for _ in 0..options_max() + 1 {
+    for _ in 0..options().connections_max + 1 {
         let mut stream = server.connect().await;
         let query = "GET /api/v1/query?query=1 HTTP/1.1\r\nHost: x\r\n\r\n";
         stream.write_all(query.as_bytes()).await.unwrap();
@@ -183,8 +183,20 @@ async fn a_client_that_leaves_frees_its_slot() {
     assert!(answered.unwrap(), "the waiting queries of clients that left hold no connection");
 }
 
-fn options_max() -> usize {
-    options().connections_max
+#[tokio::test]
+async fn a_refused_sender_gets_to_see_the_answer() {
+    let server = start(&Fixture::new()).await;
+    for (encoding, len, status) in [("snappy", 9 << 20, "413"), ("gzip", 3 << 20, "415")] {
+        let mut stream = server.connect().await;
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Encoding: {encoding}\r\nContent-Length: {len}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![0; len]).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
 }
 
 #[tokio::test]
