@@ -29,7 +29,8 @@ struct Inner {
 impl Counters {
     fn new() -> Counters {
         let labels_of = |index: usize| {
-            let (instance, job) = (format!("host-{index:05}:9100"), format!("job-{}", index % JOBS));
+            let (instance, job) =
+                (format!("host-{index:05}:9100"), format!("job-{}", index % JOBS));
             let pairs = [
                 ("__name__", "http_requests_total"),
                 ("instance", &instance),
@@ -66,12 +67,7 @@ impl Source for Counters {
         Ok(Vec::new())
     }
 
-    fn label_values(
-        &self,
-        _: &str,
-        _: &[Matcher],
-        _: TimeRange,
-    ) -> Result<Vec<String>, ReadError> {
+    fn label_values(&self, _: &str, _: &[Matcher], _: TimeRange) -> Result<Vec<String>, ReadError> {
         Ok(Vec::new())
     }
 }
