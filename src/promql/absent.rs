@@ -19,7 +19,7 @@ pub fn absent<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryE
 
 /// 1 where no series has a sample in the window.
 pub fn absent_over_time<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
-    let range = RangeVector::build(plan, arg)?;
+    let range = RangeVector::build(plan, arg)?.plain("absent_over_time")?;
     let mut present = Bits::new(plan.timeline.count);
     plan.query.for_each_chunk(
         range.input.series().len(),

@@ -4,6 +4,7 @@
 
 use super::ast::{Call, Expr, ExprKind, Span};
 use super::column::Column;
+use super::functions::extended::extended_function;
 use super::functions::{self, MathFunction, math_function, range_function};
 use super::operator::{BoxOperator, Map, Materialized, Meta, ValueMap, drop_names};
 use super::plan::{Node, Plan, unparen};
@@ -93,11 +94,14 @@ fn range_call<'q>(
     args: &[Expr],
 ) -> Result<BoxOperator<'q>, QueryError> {
     let unsupported = || QueryError::Unsupported(format!("the function {name:?}"));
-    let function = range_function(name).ok_or_else(unsupported)?;
     let is_matrix =
         |arg: &&Expr| matches!(unparen(arg).kind, ExprKind::Matrix(_) | ExprKind::Subquery(_));
     let matrix = args.iter().find(is_matrix).ok_or_else(unsupported)?;
     let range = RangeVector::build(plan, matrix)?;
+    let function = match range.edges {
+        Some(edges) => extended_function(edges, name).map_err(QueryError::Execution)?,
+        None => range_function(name).ok_or_else(unsupported)?,
+    };
     let scalars = args.iter().filter(|arg| !is_matrix(arg));
     let scalar_args = scalars.map(|arg| plan.scalar(arg)).collect::<Result<Vec<_>, _>>()?;
     check_range_arguments(plan, name, &range, &scalar_args)?;
@@ -177,7 +181,9 @@ fn constant_vector<'q>(plan: &Plan<'q>, values: Vec<f64>) -> Result<BoxOperator<
 
 /// The time of the sample behind a plain selector, the time of the step behind anything else.
 fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
-    if let ExprKind::Selector(selector) = &unparen(arg).kind {
+    if let ExprKind::Selector(selector) = &unparen(arg).kind
+        && !selector.smoothed
+    {
         let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Time)?;
         return Ok(drop_names(plan.query, Box::new(selector)));
     }

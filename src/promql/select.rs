@@ -3,6 +3,7 @@
 
 use super::ast::Selector;
 use super::column::Column;
+use super::functions::extended::interpolate;
 use super::operator::{Meta, Operator, Scratch};
 use super::query::Query;
 use super::timeline::{TimeShift, Timeline};
@@ -22,20 +23,31 @@ struct Selection<'q> {
     range: TimeRange,
 }
 
+/// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach {
+    pub back_ms: i64,
+    pub ahead_ms: i64,
+}
+
+impl Reach {
+    pub const NONE: Reach = Reach { back_ms: 0, ahead_ms: 0 };
+}
+
 impl<'q> Selection<'q> {
-    /// The samples less than `reach_ms` before the shifted steps.
     fn new(
         query: &'q Query<'q>,
         selector: &Selector,
         timeline: Timeline,
         shift: TimeShift,
-        reach_ms: i64,
+        reach: Reach,
     ) -> Result<Selection<'q>, QueryError> {
         query.check()?;
-        let first = shift.apply(timeline.start).saturating_sub(reach_ms).saturating_add(1);
+        let first = shift.apply(timeline.start).saturating_sub(reach.back_ms).saturating_add(1);
+        let last = shift.apply(timeline.end()).saturating_add(reach.ahead_ms);
         let range = match timeline.count {
             0 => TimeRange::EMPTY,
-            _ => TimeRange::new(first, shift.apply(timeline.end())),
+            _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
         query.source_warnings.lock().extend(set.warnings());
@@ -62,6 +74,7 @@ pub struct InstantSelector<'q> {
     timeline: Timeline,
     shift: TimeShift,
     take: Take,
+    smoothed: bool,
 }
 
 impl<'q> InstantSelector<'q> {
@@ -71,11 +84,43 @@ impl<'q> InstantSelector<'q> {
         timeline: Timeline,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
-        reject_extended(selector)?;
+        if selector.anchored {
+            let message = "anchored modifier can only be used with range selectors";
+            return Err(QueryError::Execution(message.to_string()));
+        }
         let shift = query.frame.shift(&selector.time)?;
         let lookback_ms = query.lookback_delta_ms;
-        let selection = Selection::new(query, selector, timeline, shift, lookback_ms)?;
-        Ok(InstantSelector { selection, timeline, shift, take })
+        let ahead_ms = if selector.smoothed { lookback_ms } else { 0 };
+        let reach = Reach { back_ms: lookback_ms, ahead_ms };
+        let selection = Selection::new(query, selector, timeline, shift, reach)?;
+        Ok(InstantSelector { selection, timeline, shift, take, smoothed: selector.smoothed })
+    }
+
+    /// Puts at every step the value on the line between the samples around it, within the lookback of either
+    /// side; after the last sample, that one's value. Returns how many there are.
+    fn fill_smoothed(&self, samples: &Columns, out: &mut Column) -> Result<u64, QueryError> {
+        let query = self.selection.query;
+        let mut next = 0;
+        let mut found = 0;
+        for step in 0..self.timeline.count {
+            if step % CHECK_STEPS == CHECK_STEPS - 1 {
+                query.check()?;
+            }
+            let time = self.shift.apply(self.timeline.time(step));
+            while next < samples.len() && samples.timestamps[next] <= time {
+                next += 1;
+            }
+            let sample = |index: usize| (samples.timestamps[index], samples.floats[index]);
+            let Some(before) = next.checked_sub(1).map(sample) else { continue };
+            if before.0 <= time.saturating_sub(query.lookback_delta_ms) {
+                continue;
+            }
+            let ahead = time.saturating_add(query.lookback_delta_ms);
+            let after = (next < samples.len()).then(|| sample(next)).filter(|s| s.0 <= ahead);
+            found += 1;
+            out.set(step, after.map_or(before.1, |after| interpolate(before, after, time)));
+        }
+        Ok(found)
     }
 
     /// Puts the newest sample in `(time - lookback, time]` at every step; none if that is a staleness marker.
@@ -121,7 +166,12 @@ impl Operator for InstantSelector<'_> {
         out.reset(self.timeline.count);
         self.selection.read(index, &mut scratch.samples)?;
         let _held = self.selection.query.hold(scratch.samples.len())?;
-        let found = self.fill(&scratch.samples, out)?;
+        let found = if self.smoothed {
+            remove_stale(&mut scratch.samples);
+            self.fill_smoothed(&scratch.samples, out)?
+        } else {
+            self.fill(&scratch.samples, out)?
+        };
         self.selection.query.count_samples(scratch.samples.len(), found);
         Ok(())
     }
@@ -137,10 +187,9 @@ impl<'q> RangeSelector<'q> {
         selector: &Selector,
         timeline: Timeline,
         shift: TimeShift,
-        range_ms: i64,
+        reach: Reach,
     ) -> Result<RangeSelector<'q>, QueryError> {
-        reject_extended(selector)?;
-        let selection = Selection::new(query, selector, timeline, shift, range_ms)?;
+        let selection = Selection::new(query, selector, timeline, shift, reach)?;
         Ok(RangeSelector { selection })
     }
 }
@@ -174,12 +223,4 @@ fn remove_stale(samples: &mut Columns) {
     }
     samples.timestamps.truncate(kept);
     samples.floats.truncate(kept);
-}
-
-fn reject_extended(selector: &Selector) -> Result<(), QueryError> {
-    match (selector.anchored, selector.smoothed) {
-        (false, false) => Ok(()),
-        (true, _) => Err(QueryError::Unsupported("the modifier \"anchored\"".to_string())),
-        (_, true) => Err(QueryError::Unsupported("the modifier \"smoothed\"".to_string())),
-    }
 }

@@ -3,11 +3,12 @@
 
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
 use super::column::Column;
+use super::functions::extended::{Edges, extended_function};
 use super::functions::{RangeFunction, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::Query;
-use super::select::{CHECK_STEPS, RangeSelector};
+use super::select::{CHECK_STEPS, RangeSelector, Reach};
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
@@ -30,6 +31,10 @@ pub struct RangeVector<'q> {
     pub timeline: Timeline,
     pub shift: TimeShift,
     pub range_ms: i64,
+    /// `anchored` or `smoothed`: the windows hold samples beyond their range.
+    pub edges: Option<Edges>,
+    /// How far beyond their range.
+    pub beyond: Reach,
     /// Of the expression, for annotations.
     pub span: Span,
 }
@@ -56,7 +61,16 @@ impl<'q> RangeVector<'q> {
                 let range_ms = query.frame.positive_duration_ms(&subquery.range)?;
                 let input = Box::new(SubqueryInput::new(plan, subquery, shift, range_ms)?);
                 let (timeline, span) = (plan.timeline, expr.span);
-                Ok(RangeVector { query, input, timeline, shift, range_ms, span })
+                Ok(RangeVector {
+                    query,
+                    input,
+                    timeline,
+                    shift,
+                    range_ms,
+                    edges: None,
+                    beyond: Reach::NONE,
+                    span,
+                })
             }
             _ => Err(QueryError::Unsupported("this kind of range vector".to_string())),
         }
@@ -70,8 +84,28 @@ impl<'q> RangeVector<'q> {
         let (query, timeline) = (plan.query, plan.timeline);
         let shift = query.frame.shift(&matrix.selector.time)?;
         let range_ms = query.frame.positive_duration_ms(&matrix.range)?;
-        let input = RangeSelector::new(query, &matrix.selector, timeline, shift, range_ms)?;
-        Ok(RangeVector { query, input: Box::new(input), timeline, shift, range_ms, span })
+        let edges = match (matrix.selector.anchored, matrix.selector.smoothed) {
+            (true, _) => Some(Edges::Anchored),
+            (_, true) => Some(Edges::Smoothed),
+            _ => None,
+        };
+        let lookback_ms = query.lookback_delta_ms;
+        let beyond = match edges {
+            None => Reach::NONE,
+            Some(Edges::Anchored) => Reach { back_ms: lookback_ms, ahead_ms: 0 },
+            Some(Edges::Smoothed) => Reach { back_ms: lookback_ms, ahead_ms: lookback_ms },
+        };
+        let reach = Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond };
+        let input = Box::new(RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?);
+        Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, span })
+    }
+
+    /// The range vector for `user`, a function that takes only windows without samples beyond their range.
+    pub fn plain(self, user: &str) -> Result<RangeVector<'q>, QueryError> {
+        match self.edges.map(|edges| extended_function(edges, user)) {
+            Some(Err(message)) => Err(QueryError::Execution(message)),
+            _ => Ok(self),
+        }
     }
 
     /// Calls `visit` with every window that holds samples.
@@ -102,10 +136,12 @@ impl<'q> RangeVector<'q> {
         let eval_time = self.timeline.time(step);
         let end = self.shift.apply(eval_time);
         let start = end.saturating_sub(self.range_ms);
-        while to < samples.len() && samples.timestamps[to] <= end {
+        let first = start.saturating_sub(self.beyond.back_ms);
+        let last = end.saturating_add(self.beyond.ahead_ms);
+        while to < samples.len() && samples.timestamps[to] <= last {
             to += 1;
         }
-        while from < to && samples.timestamps[from] <= start {
+        while from < to && samples.timestamps[from] <= first {
             from += 1;
         }
         Slot { from, to, start, end, eval_time }
@@ -113,6 +149,10 @@ impl<'q> RangeVector<'q> {
 
     /// The samples themselves, of an instant query.
     pub fn matrix(&self) -> Result<Vec<MatrixSeries>, QueryError> {
+        if self.edges.is_some() {
+            let what = "an anchored or smoothed range vector outside of a function";
+            return Err(QueryError::Unsupported(what.to_string()));
+        }
         let mut matrix = Vec::new();
         let mut scratch = Scratch::default();
         let mut kept = Vec::new();

@@ -1,6 +1,7 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
 pub mod date;
+pub mod extended;
 pub mod histogram;
 pub mod kahan;
 pub mod labels;
