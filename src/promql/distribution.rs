@@ -8,7 +8,6 @@ use super::column::Column;
 use super::functions::quantile::quantile as quantile_of;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
 use super::plan::Plan;
-use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::LabelsBuilder;
 use crate::model::labels::quoted;
@@ -53,16 +52,11 @@ fn group_quantile(
 ) -> Result<Column, QueryError> {
     let mut column = Column::new(phis.len());
     let mut values = Vec::with_capacity(members.len());
-    for (step, phi) in phis.iter().enumerate() {
-        if step % CHECK_STEPS == 0 {
-            plan.query.check()?;
-        }
+    input.for_each_step(plan.query, members, |step, elements| {
         values.clear();
-        values.extend(members.iter().filter_map(|member| input.columns[*member].get(step)));
-        if !values.is_empty() {
-            column.set(step, quantile_of(*phi, &mut values));
-        }
-    }
+        values.extend(elements.iter().map(|(_, value)| *value));
+        column.set(step, quantile_of(phis[step], &mut values));
+    })?;
     Ok(column)
 }
 

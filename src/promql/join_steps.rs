@@ -52,7 +52,7 @@ struct Results {
     series: Vec<Meta>,
     columns: Vec<Column>,
     of_pair: HashMap<Pair, usize>,
-    of_labels: HashMap<Labels, usize>,
+    of_meta: HashMap<Meta, usize>,
     /// The signature of the last value of each series.
     last_signature: Vec<usize>,
 }
@@ -174,7 +174,7 @@ impl Join<'_, '_> {
         let meta = self.meta_of(pair);
         let results = &mut self.results;
         let next = results.series.len();
-        let result = *results.of_labels.entry(meta.labels.clone()).or_insert(next);
+        let result = *results.of_meta.entry(meta.clone()).or_insert(next);
         if result == next {
             results.series.push(meta);
             results.columns.push(Column::new(self.steps));

@@ -6,15 +6,14 @@ use super::ast::{Cardinality, VectorMatching};
 use super::join::Rule;
 use super::operator::{Meta, is_metadata_label, without_metadata};
 use crate::model::labels::quoted;
-use crate::model::{Labels, LabelsBuilder};
+use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
 
-/// The part of a label set that must agree: the labels of `on`, or all but the labels of `ignoring` and those
-/// that describe the metric.
+/// The part of a label set that must agree: the labels of `on`, or all but the name and the labels of `ignoring`.
 pub fn signature(matching: &VectorMatching, labels: &Labels) -> Labels {
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
     match matching.on {
         true => labels.filtered(listed),
-        false => labels.filtered(|name| !is_metadata_label(name) && !listed(name)),
+        false => labels.filtered(|name| name != METRIC_NAME && !listed(name)),
     }
 }
 

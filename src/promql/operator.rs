@@ -12,7 +12,7 @@ use crate::read::Columns;
 use crate::sync::Arc;
 
 /// A result series before its values are known.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Meta {
     pub labels: Labels,
     /// The metric name does not belong to the result, but is kept to the end (delayed name removal).
@@ -84,6 +84,9 @@ impl Scratch {
     }
 }
 
+/// Steps that [`Materialized::for_each_step`] gathers together: two cache lines of each column.
+const STEPS_PER_BLOCK: usize = 16;
+
 /// Columns evaluated and kept.
 pub struct Materialized<'q> {
     pub series: Vec<Meta>,
@@ -138,6 +141,39 @@ impl<'q> Materialized<'q> {
         let take = |index: &usize| std::mem::take(&mut self.columns[*index]);
         let columns = indices.iter().map(take).collect();
         Materialized { series, columns, held: self.held }
+    }
+}
+
+impl Materialized<'_> {
+    /// Gives `visit` the elements of some series at each step that has any: index and value, in the order of
+    /// `members`. Reads whole stretches of each column, since a step of many columns is a cache miss each.
+    pub fn for_each_step(
+        &self,
+        query: &Query<'_>,
+        members: &[usize],
+        mut visit: impl FnMut(usize, &mut Vec<(usize, f64)>),
+    ) -> Result<(), QueryError> {
+        let count = members.first().map_or(0, |member| self.columns[*member].len());
+        let mut block: [Vec<(usize, f64)>; STEPS_PER_BLOCK] = Default::default();
+        for start in (0..count).step_by(STEPS_PER_BLOCK) {
+            query.check()?;
+            let steps = start..count.min(start + STEPS_PER_BLOCK);
+            block.iter_mut().for_each(Vec::clear);
+            for member in members {
+                let column = &self.columns[*member];
+                for step in steps.clone() {
+                    if let Some(value) = column.get(step) {
+                        block[step - start].push((*member, value));
+                    }
+                }
+            }
+            for (offset, elements) in block.iter_mut().enumerate() {
+                if !elements.is_empty() {
+                    visit(start + offset, elements);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -284,13 +320,12 @@ pub fn merge_equal<'q>(inner: BoxOperator<'q>) -> BoxOperator<'q> {
     let mut members: Vec<Vec<usize>> = Vec::with_capacity(inner.series().len());
     let mut series: Vec<Meta> = Vec::new();
     for (index, meta) in inner.series().iter().enumerate() {
-        let at = *position.entry(meta.labels.clone()).or_insert(members.len());
+        let at = *position.entry(meta.clone()).or_insert(members.len());
         if at == members.len() {
             members.push(vec![index]);
             series.push(meta.clone());
         } else {
             members[at].push(index);
-            series[at].drop_name &= meta.drop_name;
         }
     }
     if members.len() == inner.series().len() {

@@ -17,7 +17,7 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 /// Series in one unit of parallel work. Reductions merge units in order, so that no answer depends on scheduling.
 pub const CHUNK_SERIES: usize = 256;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
-const WAVE_CHUNKS_PER_THREAD: usize = 4;
+const WAVE_CHUNKS_PER_THREAD: usize = 16;
 
 /// The threads queries run on.
 pub struct Workers {

@@ -10,7 +10,6 @@ use super::column::Bits;
 use super::operator::{BoxOperator, Materialized};
 use super::order::by_value;
 use super::plan::Plan;
-use super::select::CHECK_STEPS;
 use super::value::QueryError;
 
 /// What to choose at each step.
@@ -67,16 +66,12 @@ pub fn build<'q>(
     if let Rule::Ratio { ratios } = &rule {
         keep_ratio(&mut vector, ratios);
     } else {
-        let members = groups.members();
         let mut kept = vec![Bits::new(plan.timeline.count); vector.series.len()];
-        for step in 0..plan.timeline.count {
-            if step % CHECK_STEPS == 0 {
-                plan.query.check()?;
-            }
-            for members in &members {
-                let chosen = choose(&vector, members, step, &rule);
-                chosen.into_iter().for_each(|index| kept[index].insert(step));
-            }
+        for members in groups.members() {
+            vector.for_each_step(plan.query, &members, |step, elements| {
+                choose(elements, step, &rule);
+                elements.iter().for_each(|(index, _)| kept[*index].insert(step));
+            })?;
         }
         for (column, kept) in vector.columns.iter_mut().zip(kept) {
             column.present = kept;
@@ -86,34 +81,19 @@ pub fn build<'q>(
     Ok(Box::new(vector.select(&order)))
 }
 
-/// The elements of one group chosen at one step, in no order.
-fn choose(vector: &Materialized<'_>, members: &[usize], step: usize, rule: &Rule) -> Vec<usize> {
-    let present = members.iter().copied();
-    let mut present: Vec<usize> =
-        present.filter(|index| vector.columns[*index].present.contains(step)).collect();
-    let (Rule::Best { ks, .. } | Rule::First { ks }) = rule else { return present };
+/// Leaves the chosen of the elements of one group at one step, in any order.
+fn choose(elements: &mut Vec<(usize, f64)>, step: usize, rule: &Rule) {
+    let (Rule::Best { ks, .. } | Rule::First { ks }) = rule else { return };
     let k = ks[step];
-    if k == 0 || present.len() <= k {
-        present.truncate(k);
-        return present;
+    if let (Rule::Best { largest, .. }, true) = (rule, k > 0 && k < elements.len()) {
+        elements.select_nth_unstable_by(k - 1, |a, b| best_first(*largest, *a, *b));
     }
-    if let Rule::Best { largest, .. } = rule {
-        present.select_nth_unstable_by(k - 1, |a, b| best_first(vector, step, *largest, *a, *b));
-    }
-    present.truncate(k);
-    present
+    elements.truncate(k);
 }
 
 /// Equal values keep the order of the vector.
-fn best_first(
-    vector: &Materialized<'_>,
-    step: usize,
-    largest: bool,
-    a: usize,
-    b: usize,
-) -> Ordering {
-    let value = |index: usize| vector.columns[index].values[step];
-    by_value(value(a), value(b), largest).then(a.cmp(&b))
+fn best_first(largest: bool, a: (usize, f64), b: (usize, f64)) -> Ordering {
+    by_value(a.1, b.1, largest).then(a.0.cmp(&b.0))
 }
 
 fn keep_ratio(vector: &mut Materialized<'_>, ratios: &[f64]) {
@@ -134,7 +114,8 @@ fn order(plan: &Plan<'_>, vector: &Materialized<'_>, groups: &Groups, rule: &Rul
     if let (Rule::Best { largest, .. }, true) = (rule, plan.is_instant()) {
         order.sort_by(|a, b| {
             let by_group = groups.of[*a].cmp(&groups.of[*b]);
-            by_group.then_with(|| best_first(vector, 0, *largest, *a, *b))
+            let element = |index: usize| (index, vector.columns[index].values[0]);
+            by_group.then_with(|| best_first(*largest, element(*a), element(*b)))
         });
     }
     order

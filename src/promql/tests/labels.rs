@@ -57,6 +57,7 @@ fn delayed_names_are_dropped_at_the_end() {
     );
     assert_eq!(f().delayed().at(20, "abs(a_total)"), ["{i=\"1\"} 3"]);
     assert_eq!(f().delayed().at(20, "a_total > bool 1"), ["{i=\"1\"} 1"]);
+    assert_eq!(f().delayed().at(20, "abs(a_total) or a_total"), ["{i=\"1\"} 3"]);
     assert!(f().delayed().error_at(20, "abs({i='1'})").contains("same labelset"));
     assert_eq!(f().delayed().at(20, "count(abs({i='1'}))"), ["{} 2"]);
 }
