@@ -2,6 +2,7 @@
 //! Prints what a series takes in memory first.
 
 #![expect(clippy::print_stdout, reason = "sizes are part of what a benchmark reports")]
+#![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use silverback::head::apply::Appliers;
