@@ -1,5 +1,7 @@
 //! What the head costs per series: `cargo bench --bench head -- resolve`. Bytes per series are printed beside.
 
+#![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
