@@ -58,7 +58,7 @@ fn kill_loop(options: &Options, scratch: &Path, mut random: Random) -> Result<St
         compared += verify(&oracle, &address, from).map_err(|e| format!("kill {kill}: {e}"))?;
         resend(&address, &oracle, &mut random).map_err(|e| format!("kill {kill}: {e}"))?;
         let load = Duration::from_millis(5 + random.below(LOAD_MAX_MS));
-        load_until(&address, &oracle, || {
+        load_until(&address, &oracle, |_| {
             std::thread::sleep(load);
             server.kill();
         })

@@ -208,7 +208,7 @@ fn kill_and_compare(peers: &mut Peers, options: &Options) -> Result<String, Stri
     let oracle = Oracle::new(&options.scratch.join("acknowledged"), now_ms() - 3_600_000)?;
     let oracle = Mutex::new(oracle);
     let address = peers.address.clone();
-    load_until(&address, &oracle, || {
+    load_until(&address, &oracle, |_| {
         std::thread::sleep(Duration::from_secs(2));
         peers.ours.kill();
     })?;

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::Options;
@@ -103,8 +104,9 @@ fn cuts(options: &Options, scratch: &Path, volume: &Volume) -> Result<String, St
         resend(&address, &oracle, &mut random).map_err(|e| format!("cut {cut}: {e}"))?;
         let load = Duration::from_millis(5 + random.below(LOAD_MAX_MS));
         let mut cut_result = Ok(());
-        load_until(&address, &oracle, || {
+        load_until(&address, &oracle, |power_off| {
             std::thread::sleep(load);
+            power_off.store(true, Ordering::SeqCst);
             cut_result = volume.cut();
             server.kill();
         })
