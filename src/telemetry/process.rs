@@ -1,4 +1,8 @@
 //! What the kernel says about this process, under the names all Prometheus clients use.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the files of /proc are the kernel's answers, not data"
+)]
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
