@@ -13,7 +13,7 @@ use silverback::model::Sample;
 
 /// Scraped every 15 s, every tenth time a millisecond late.
 fn timestamp(i: usize) -> i64 {
-    1_700_000_000_000 + i as i64 * 15_000 + i64::from(i % 10 == 0)
+    1_700_000_000_000 + i as i64 * 15_000 + i64::from(i.is_multiple_of(10))
 }
 
 /// A sequence of numbers that look random, the same in each run.

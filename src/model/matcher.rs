@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::labels::{is_legacy_label_name, quoted};
-use super::regex::{Literals, compile_with_literals};
+use super::regex::Pattern;
 
 /// How the value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,12 +32,7 @@ pub struct Matcher {
     pub name: String,
     pub op: MatchOp,
     pub value: String,
-    regex: Option<Arc<Compiled>>,
-}
-
-struct Compiled {
-    regex: regex::Regex,
-    literals: Literals,
+    pattern: Option<Arc<Pattern>>,
 }
 
 impl Matcher {
@@ -49,14 +44,11 @@ impl Matcher {
         value: impl Into<String>,
     ) -> Result<Matcher, regex::Error> {
         let value = value.into();
-        let regex = match op {
-            MatchOp::Regex | MatchOp::NotRegex => {
-                let (regex, literals) = compile_with_literals(&value)?;
-                Some(Arc::new(Compiled { regex, literals }))
-            }
+        let pattern = match op {
+            MatchOp::Regex | MatchOp::NotRegex => Some(Arc::new(Pattern::new(&value)?)),
             MatchOp::Equal | MatchOp::NotEqual => None,
         };
-        Ok(Matcher { name: name.into(), op, value, regex })
+        Ok(Matcher { name: name.into(), op, value, pattern })
     }
 
     /// The same condition on another label; a regular expression is not compiled again.
@@ -66,18 +58,18 @@ impl Matcher {
 
     /// An equality matcher, which cannot fail.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Matcher {
-        Matcher { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+        Matcher { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
     }
 
     /// Does a label with this value (empty: no such label) satisfy the matcher?
     pub fn matches(&self, value: &str) -> bool {
-        match (self.op, &self.regex) {
+        match (self.op, &self.pattern) {
             (MatchOp::Equal, _) => value == self.value,
             (MatchOp::NotEqual, _) => value != self.value,
-            (MatchOp::Regex, Some(compiled)) => compiled.regex.is_match(value),
-            (MatchOp::NotRegex, Some(compiled)) => !compiled.regex.is_match(value),
+            (MatchOp::Regex, Some(pattern)) => pattern.is_match(value),
+            (MatchOp::NotRegex, Some(pattern)) => !pattern.is_match(value),
             (MatchOp::Regex | MatchOp::NotRegex, None) => {
-                unreachable!("a regex matcher is built with its regex")
+                unreachable!("a regex matcher is built with its pattern")
             }
         }
     }
@@ -91,11 +83,10 @@ impl Matcher {
     /// alternatives of `=~"a|b|c"` and of other expressions that match a finite number of texts. `None`: the values
     /// must be scanned.
     pub fn literal_values(&self) -> Option<Vec<&str>> {
-        match (self.op, &self.regex) {
+        match (self.op, &self.pattern) {
             (MatchOp::Equal, _) => Some(vec![self.value.as_str()]),
-            (MatchOp::Regex, Some(compiled)) => {
-                let values = compiled.literals.values.as_ref()?;
-                Some(values.iter().map(String::as_str).collect())
+            (MatchOp::Regex, Some(pattern)) => {
+                Some(pattern.values()?.iter().map(String::as_str).collect())
             }
             _ => None,
         }
@@ -103,8 +94,8 @@ impl Matcher {
 
     /// For a `=~` matcher, the literal text every matching value begins with; empty when unknown.
     pub fn literal_prefix(&self) -> &str {
-        match (self.op, &self.regex) {
-            (MatchOp::Regex, Some(compiled)) => &compiled.literals.prefix,
+        match (self.op, &self.pattern) {
+            (MatchOp::Regex, Some(pattern)) => pattern.prefix(),
             _ => "",
         }
     }

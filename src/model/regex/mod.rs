@@ -1,10 +1,10 @@
 //! Regular expressions as Prometheus means them: RE2 syntax as Go reads it, anchored at both ends, `.` matches
-//! newlines. Matchers and `label_replace` compile here. Matching takes time linear in the text, whatever the pattern.
+//! newlines. Matchers make a [`Pattern`], `label_replace` compiles. Matching takes time linear in the text, whatever the pattern.
 
-mod literals;
+mod pattern;
 mod translate;
 
-pub use literals::Literals;
+pub use pattern::Pattern;
 
 /// Longest pattern, in bytes: what a dashboard variable of some hundred values makes.
 pub const PATTERN_MAX_BYTES: usize = 4 << 10;
@@ -26,15 +26,6 @@ const NESTING_MAX: u32 = 50;
 /// [`REGEX_SIZE_MAX_BYTES`].
 pub fn compile_anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
     compile_translated(&translated(pattern)?)
-}
-
-/// As [`compile_anchored`], with what is known of the matching texts without running the expression.
-///
-/// # Errors
-/// Those of [`compile_anchored`].
-pub fn compile_with_literals(pattern: &str) -> Result<(regex::Regex, Literals), regex::Error> {
-    let translated = translated(pattern)?;
-    Ok((compile_translated(&translated)?, Literals::of(&translated)))
 }
 
 fn translated(pattern: &str) -> Result<String, regex::Error> {

@@ -4,7 +4,10 @@ use super::*;
 use crate::model::{MatchOp, Matcher};
 
 fn matches(pattern: &str, text: &str) -> bool {
-    compile_anchored(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}")).is_match(text)
+    let regex = compile_anchored(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let matches = regex.is_match(text);
+    assert_eq!(Pattern::new(pattern).unwrap().is_match(text), matches, "{pattern} {text:?}");
+    matches
 }
 
 #[test]
@@ -63,6 +66,11 @@ fn re2_syntax_means_what_it_means_in_go() {
         ("(?U)a+", "aaa", ""),
         ("a #b", "a #b", "a"),
         ("日本.", "日本語", "日本"),
+        ("日.*", "日\n", "本"),
+        ("a.+", "ab", "a"),
+        (".+", "\n", ""),
+        ("(?-s)a.*", "ab", "a\n"),
+        ("a.{2,}", "abc", "ab"),
     ];
     for (pattern, good, bad) in cases {
         assert!(matches(pattern, good), "{pattern} should match {good:?}");
@@ -121,6 +129,7 @@ fn what_go_refuses_is_refused() {
         "\\p",
     ] {
         assert!(compile_anchored(pattern).is_err(), "{pattern} compiles");
+        assert!(Pattern::new(pattern).is_err(), "{pattern} is accepted");
     }
 }
 
@@ -212,12 +221,12 @@ fn pattern() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn any_pattern_compiles_or_errs(pattern in any::<String>()) {
-        let _ = compile_with_literals(&pattern);
+        let _ = Pattern::new(&pattern);
     }
 
     #[test]
     fn any_ascii_pattern_compiles_or_errs(pattern in "[a-z0\\[\\](){}|*+?\\\\^$.,:<>P&~-]{0,24}") {
-        let _ = compile_with_literals(&pattern);
+        let _ = Pattern::new(&pattern);
     }
 
     /// The crate must accept what the translation lets through, but for its limits.
@@ -230,15 +239,26 @@ proptest! {
         prop_assert_eq!(matcher.literal_values(), Some(vec![text.as_str()]));
     }
 
+    /// What a matcher knows of its pattern agrees with the compiled program.
     #[test]
-    fn literals_agree_with_matching(pattern in pattern(), texts in proptest::collection::vec("[abA1é.\\-]{0,4}", 16)) {
-        let Ok(matcher) = Matcher::new("l", MatchOp::Regex, pattern) else { return Ok(()) };
+    fn matchers_agree_with_plain_matching(
+        pattern in pattern(),
+        texts in proptest::collection::vec("[abA1é.\\-]{0,4}", 16),
+    ) {
+        let (plain, matcher) =
+            match (compile_anchored(&pattern), Matcher::new("l", MatchOp::Regex, pattern)) {
+                (Ok(plain), Ok(matcher)) => (plain, matcher),
+                (Err(_), Err(_)) => return Ok(()),
+                (plain, matcher) => panic!("{plain:?} but {matcher:?}"),
+            };
         let values = matcher.literal_values();
         for value in values.iter().flatten() {
-            prop_assert!(matcher.matches(value), "{:?} lists {:?}", matcher, value);
+            prop_assert!(plain.is_match(value), "{:?} lists {:?}", matcher, value);
         }
         for text in &texts {
-            if !matcher.matches(text) {
+            let matches = plain.is_match(text);
+            prop_assert_eq!(matcher.matches(text), matches, "{:?} {:?}", matcher, text);
+            if !matches {
                 continue;
             }
             prop_assert!(text.starts_with(matcher.literal_prefix()), "{:?} {:?}", matcher, text);

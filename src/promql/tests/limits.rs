@@ -109,3 +109,16 @@ fn bits(value: Value) -> Vec<(Labels, Vec<i64>, Vec<u64>)> {
     });
     series.collect()
 }
+
+#[test]
+fn the_longest_chains_fit_the_stack() {
+    let f = load(10, &[("a", "1 1"), ("b", "1 1")]);
+    for operand in ["1", "a", "(a @ 0)", "sum(a)"] {
+        let chain = format!("{}{operand}", format!("{operand}+").repeat(800));
+        assert_eq!(f.over([0, 10, 10], &chain), ["{} 801@0 801@10"], "{operand}");
+    }
+    let nested = format!("{}a{}", "abs(".repeat(150), ")".repeat(150));
+    assert_eq!(f.over([0, 10, 10], &nested), ["{} 1@0 1@10"]);
+    let either = format!("{}a", "a or b or ".repeat(300));
+    assert_eq!(f.over([0, 10, 10], &either), ["a 1@0 1@10"]);
+}

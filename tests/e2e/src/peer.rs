@@ -23,6 +23,8 @@ use crate::report::Report;
 
 /// How far behind now the questions are, so that remote write has delivered.
 const DELIVERY_MS: i64 = 8_000;
+/// Prometheus begins to scrape this soon.
+const FIRST_SCRAPE_MAX: Duration = Duration::from_secs(30);
 /// Prometheus must have caught up after the restart this soon.
 const CATCH_UP_MAX: Duration = Duration::from_secs(90);
 /// The server is away for this long.
@@ -139,20 +141,29 @@ fn between_scrapes(peers: &Peers, ms: i64) -> Result<i64, String> {
     Ok(ms - ms.rem_euclid(1000) + middle)
 }
 
+/// Waits until both targets were scraped: Prometheus takes some seconds to begin.
+fn first_scrapes(peers: &Peers) -> Result<Vec<i64>, String> {
+    let start = Instant::now();
+    while start.elapsed() < FIRST_SCRAPE_MAX {
+        let offsets = scrape_offsets(&peers.prometheus_address, now_ms())?;
+        if offsets.len() == 2 {
+            return Ok(offsets);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Err(format!("Prometheus has not scraped its two targets within {FIRST_SCRAPE_MAX:?}"))
+}
+
 /// Starts the peers anew until no target is scraped close to a whole second.
 fn start_off_whole_seconds(options: &Options) -> Result<Peers, String> {
     for attempt in 0..START_TRIES {
         let peers = Peers::start(options, &options.scratch.join(format!("peer-{attempt}")))?;
-        std::thread::sleep(Duration::from_secs(3));
-        let offsets = scrape_offsets(&peers.prometheus_address, now_ms())?;
         let near = WHOLE_SECOND_DISTANCE_MS;
-        if offsets.len() == 2 && offsets.iter().all(|o| (near..1000 - near).contains(o)) {
+        if first_scrapes(&peers)?.iter().all(|o| (near..1000 - near).contains(o)) {
             return Ok(peers);
         }
     }
-    Err(format!(
-        "after {START_TRIES} starts a target is still scraped at whole seconds or not at all"
-    ))
+    Err(format!("after {START_TRIES} starts a target is still scraped at whole seconds"))
 }
 
 fn compare_queries(peers: &Peers, report: &mut Report) -> Result<(), String> {
