@@ -1,11 +1,6 @@
 //! What the kernel says about this process, under the names all Prometheus clients use.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the files of /proc are the kernel's answers, not data"
-)]
-
-#![expect(
-    clippy::disallowed_methods,
     reason = "/proc is not data: it does not go through the disk"
 )]
 
