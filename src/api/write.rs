@@ -4,7 +4,7 @@
 //! * 204: everything is stored;
 //! * 400: part of it is, the text says what is not and why; or nothing, because the body is not a write request.
 //!   A sender must not repeat it;
-//! * 413, 415: nothing is stored, and repeating is useless;
+//! * 403, 413, 415: nothing is stored, and repeating is useless;
 //! * 503 with `Retry-After`: nothing is stored for a reason of ours; a stock Prometheus repeats it.
 
 use std::fmt::Write as _;
@@ -98,6 +98,7 @@ pub async fn write(State(api): State<Arc<Api>>, request: Request) -> Response {
 }
 
 async fn store(api: &Api, headers: &HeaderMap, body: &mut Body) -> Result<Outcome, Refusal> {
+    check_origin(headers)?;
     check_encoding(headers)?;
     check_content_type(headers)?;
     let mut held = api.write_budget.reservation();
@@ -114,6 +115,16 @@ async fn store(api: &Api, headers: &HeaderMap, body: &mut Body) -> Result<Outcom
     let outcome = receiver.await.map_err(|_| closed())?.map_err(submit_refusal)?;
     api.metrics.count_outcome(&outcome);
     Ok(outcome)
+}
+
+/// Senders are no web pages. A page on any site could otherwise make its visitor's browser write to a server that
+/// listens on the visitor's own machine.
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(header::ORIGIN) {
+        let message = "write requests from web pages are refused";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "cross_origin", message));
+    }
+    Ok(())
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 //! Log lines to standard error, as logfmt or JSON. `error`: somebody must act; `warn`: somebody should look; `info`: starts,
 //! stops and the like; `debug`: single requests.
 
+use std::any::Any;
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
@@ -30,10 +31,16 @@ pub fn init(level: LevelFilter, format: Format) {
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let payload = panic.payload_as_str().unwrap_or("");
+        let payload = payload_text(panic.payload());
         let backtrace = std::backtrace::Backtrace::capture();
         tracing::error!(place, %backtrace, "panic: {payload}");
     }));
+}
+
+/// What `panic!` was given: a literal or a formatted text.
+fn payload_text(payload: &dyn Any) -> &str {
+    let literal = payload.downcast_ref::<&str>().copied();
+    literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
 }
 
 /// `time=... level=info target=silverback::server msg="..." key=value`

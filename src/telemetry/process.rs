@@ -1,5 +1,4 @@
 //! What the kernel says about this process, under the names all Prometheus clients use.
-
 #![expect(
     clippy::disallowed_methods,
     reason = "/proc is not data: it does not go through the disk"

@@ -83,6 +83,16 @@ async fn headers_are_checked_before_the_body() {
 }
 
 #[tokio::test]
+async fn web_pages_do_not_write() {
+    let fixture = Fixture::new();
+    let body = snappy(&series(&[("__name__", "up")], &[(1, 1.0)]));
+    let request = Request::post("/api/v1/write").header(header::ORIGIN, "https://a.example");
+    let answer = fixture.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.status, 403);
+    assert!(stored(&fixture, "up").is_empty());
+}
+
+#[tokio::test]
 async fn what_is_no_write_request_is_400() {
     let fixture = Fixture::new();
     for body in [b"not snappy at all".to_vec(), Vec::new(), snappy(b"\x0a\xff"), snappy(&[7; 99])] {
