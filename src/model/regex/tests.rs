@@ -1,3 +1,5 @@
+//! Every difference between Go's syntax and that of the regex crate, by example, and the promises of prefixes and values.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The parser by tables: what parses to what, which errors come where, and that no text takes long.
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -203,106 +205,104 @@ fn modifiers_come_in_any_order() {
 }
 
 /// Wordings of Prometheus.
+const SYNTAX_ERRORS: &[(&str, &str)] = &[
+    ("", "1:1: no expression found in input"),
+    (" # nothing", "1:1: no expression found in input"),
+    ("1 +", "1:4: unexpected end of input"),
+    ("a b", "1:3: unexpected identifier \"b\""),
+    ("1 1", "1:3: unexpected number \"1\""),
+    ("a 'a long string'", "1:3: unexpected string \"'a long st\"..."),
+    ("a\n + * b", "2:4: unexpected <op:*>"),
+    ("sum by x (a)", "1:8: unexpected identifier \"x\" in grouping opts, expected \"(\""),
+    ("sum by (1) (a)", "1:9: unexpected number \"1\" in grouping opts, expected label"),
+    (
+        "sum by (a b) (c)",
+        "1:11: unexpected identifier \"b\" in grouping opts, expected \",\" or \")\"",
+    ),
+    ("sum by (\"\") (c)", "1:9: invalid label name for grouping: \"\""),
+    ("sum by (a)", "1:11: unexpected end of input in aggregation"),
+    ("(1", "1:3: unclosed left parenthesis"),
+    ("1)", "1:2: unexpected right parenthesis ')'"),
+    ("a[5m", "1:5: unexpected end of input in duration expression"),
+    ("a]", "1:2: unexpected right bracket ']'"),
+    ("a{", "1:3: unexpected end of input inside braces"),
+    ("a{,}", "1:3: unexpected \",\" in label matching, expected identifier or \"}\""),
+    ("a{b}", "1:4: unexpected \"}\" in label matching, expected label matching operator"),
+    ("a{b=c}", "1:5: unexpected identifier \"c\" in label matching, expected string"),
+    (
+        "a{b='c' d='e'}",
+        "1:9: unexpected identifier \"d\" in label matching, expected \",\" or \"}\"",
+    ),
+    ("a{b='c',,}", "1:9: unexpected \",\" in label matching, expected identifier or \"}\""),
+    ("a{b!c}", "1:4: unexpected character after '!' inside braces: 'c'"),
+    ("a ! b", "1:3: unexpected character after '!': ' '"),
+    ("a =~ b", "1:3: unexpected character after '=': '~'"),
+    ("a = b", "1:3: unexpected \"=\""),
+    ("a $ b", "1:3: unexpected character: '$'"),
+    ("a{b=~'('}", "1:3: error parsing regexp: missing closing ): `(`"),
+    (
+        "a[]",
+        "1:3: unexpected \"]\" in subquery or range selector, expected number, duration, step(), or range()",
+    ),
+    ("a[b]", "1:3: unexpected character in duration expression: 'b'"),
+    ("a[5m:1m", "1:8: unexpected end of input in duration expression"),
+    ("a[5m 1m]", "1:6: unexpected duration \"1m\" in subquery or range, expected \":\" or \"]\""),
+    ("a[5m:)]", "1:6: unexpected right parenthesis ')'"),
+    ("a[0s]", "1:3: duration must be greater than 0"),
+    ("a[-(5m)]", "1:3: duration must be greater than 0"),
+    ("a[5m:0]", "1:6: duration must be greater than 0"),
+    ("a[5m/0]", "1:5: division by zero"),
+    ("a[5m%(0)]", "1:5: modulo by zero"),
+    ("a[1e12]", "1:3: duration out of range"),
+    ("a offset nan", "1:10: duration out of range"),
+    (
+        "a offset b",
+        "1:10: unexpected identifier \"b\" in offset, expected number, duration, step(), or range()",
+    ),
+    ("a offset 5m offset 1h", "1:1: offset may not be set multiple times"),
+    ("a @ 1 @ 2", "1:1: @ <timestamp> may not be set multiple times"),
+    ("a @ b", "1:5: unexpected identifier \"b\" in @, expected timestamp"),
+    ("a @ inf", "1:1: timestamp out of bounds for @ modifier: inf"),
+    ("a @ (1)", "1:5: unexpected \"(\" in @, expected timestamp"),
+    (
+        "1 @ 5",
+        "1:1: @ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
+    ),
+    (
+        "(a) offset 5m",
+        "1:1: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
+    ),
+    ("(a)[5m]", "1:4: ranges only allowed for vector selectors"),
+    ("a offset 1m [5m]", "1:13: no offset modifiers allowed before range"),
+    ("a @ 1 [5m]", "1:7: no @ modifiers allowed before range"),
+    ("a[5m:][5m:]", "1:1: subquery is only allowed on instant vector, got matrix instead"),
+    ("a[5m] anchored smoothed", "1:1: anchored and smoothed modifiers cannot be used together"),
+    ("a[5m:] anchored", "1:1: anchored modifier is not supported for subqueries"),
+    ("rate(a[5m],)", "1:11: trailing commas not allowed in function call args"),
+    ("foo(a)", "1:1: unknown function with name \"foo\""),
+    ("RATE(a[5m])", "1:1: unknown function with name \"RATE\""),
+    ("sum()", "1:1: no arguments for aggregate expression provided"),
+    (
+        "1 + topk(a)",
+        "1:5: wrong number of arguments for aggregate expression provided, expected 2, got 1",
+    ),
+    (
+        "sum(a, b)",
+        "1:1: wrong number of arguments for aggregate expression provided, expected 1, got 2",
+    ),
+    (
+        "a + fill(b) c",
+        "1:10: unexpected identifier \"b\" in fill modifier, expected number or duration",
+    ),
+    ("a + fill(1) fill(2) c", "1:13: unexpected <fill>"),
+    ("a + group_left b", "1:5: unexpected <group_left>"),
+    ("a == on(x) bool b", "1:12: unexpected <bool>"),
+];
+
 #[test]
 fn syntax_errors_say_what_and_where() {
-    let cases = [
-        ("", "1:1: no expression found in input"),
-        (" # nothing", "1:1: no expression found in input"),
-        ("1 +", "1:4: unexpected end of input"),
-        ("a b", "1:3: unexpected identifier \"b\""),
-        ("1 1", "1:3: unexpected number \"1\""),
-        ("a 'a long string'", "1:3: unexpected string \"'a long st\"..."),
-        ("a\n + * b", "2:4: unexpected <op:*>"),
-        ("sum by x (a)", "1:8: unexpected identifier \"x\" in grouping opts, expected \"(\""),
-        ("sum by (1) (a)", "1:9: unexpected number \"1\" in grouping opts, expected label"),
-        (
-            "sum by (a b) (c)",
-            "1:11: unexpected identifier \"b\" in grouping opts, expected \",\" or \")\"",
-        ),
-        ("sum by (\"\") (c)", "1:9: invalid label name for grouping: \"\""),
-        ("sum by (a)", "1:11: unexpected end of input in aggregation"),
-        ("(1", "1:3: unclosed left parenthesis"),
-        ("1)", "1:2: unexpected right parenthesis ')'"),
-        ("a[5m", "1:5: unexpected end of input in duration expression"),
-        ("a]", "1:2: unexpected right bracket ']'"),
-        ("a{", "1:3: unexpected end of input inside braces"),
-        ("a{,}", "1:3: unexpected \",\" in label matching, expected identifier or \"}\""),
-        ("a{b}", "1:4: unexpected \"}\" in label matching, expected label matching operator"),
-        ("a{b=c}", "1:5: unexpected identifier \"c\" in label matching, expected string"),
-        (
-            "a{b='c' d='e'}",
-            "1:9: unexpected identifier \"d\" in label matching, expected \",\" or \"}\"",
-        ),
-        ("a{b='c',,}", "1:9: unexpected \",\" in label matching, expected identifier or \"}\""),
-        ("a{b!c}", "1:4: unexpected character after '!' inside braces: 'c'"),
-        ("a ! b", "1:3: unexpected character after '!': ' '"),
-        ("a =~ b", "1:3: unexpected character after '=': '~'"),
-        ("a = b", "1:3: unexpected \"=\""),
-        ("a $ b", "1:3: unexpected character: '$'"),
-        ("a{b=~'('}", "1:3: error parsing regexp: missing closing ): `(`"),
-        (
-            "a[]",
-            "1:3: unexpected \"]\" in subquery or range selector, expected number, duration, step(), or range()",
-        ),
-        ("a[b]", "1:3: unexpected character in duration expression: 'b'"),
-        ("a[5m:1m", "1:8: unexpected end of input in duration expression"),
-        (
-            "a[5m 1m]",
-            "1:6: unexpected duration \"1m\" in subquery or range, expected \":\" or \"]\"",
-        ),
-        ("a[5m:)]", "1:6: unexpected right parenthesis ')'"),
-        ("a[0s]", "1:3: duration must be greater than 0"),
-        ("a[-(5m)]", "1:3: duration must be greater than 0"),
-        ("a[5m:0]", "1:6: duration must be greater than 0"),
-        ("a[5m/0]", "1:5: division by zero"),
-        ("a[5m%(0)]", "1:5: modulo by zero"),
-        ("a[1e12]", "1:3: duration out of range"),
-        ("a offset nan", "1:10: duration out of range"),
-        (
-            "a offset b",
-            "1:10: unexpected identifier \"b\" in offset, expected number, duration, step(), or range()",
-        ),
-        ("a offset 5m offset 1h", "1:1: offset may not be set multiple times"),
-        ("a @ 1 @ 2", "1:1: @ <timestamp> may not be set multiple times"),
-        ("a @ b", "1:5: unexpected identifier \"b\" in @, expected timestamp"),
-        ("a @ inf", "1:1: timestamp out of bounds for @ modifier: inf"),
-        ("a @ (1)", "1:5: unexpected \"(\" in @, expected timestamp"),
-        (
-            "1 @ 5",
-            "1:1: @ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-        ),
-        (
-            "(a) offset 5m",
-            "1:1: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-        ),
-        ("(a)[5m]", "1:4: ranges only allowed for vector selectors"),
-        ("a offset 1m [5m]", "1:13: no offset modifiers allowed before range"),
-        ("a @ 1 [5m]", "1:7: no @ modifiers allowed before range"),
-        ("a[5m:][5m:]", "1:1: subquery is only allowed on instant vector, got matrix instead"),
-        ("a[5m] anchored smoothed", "1:1: anchored and smoothed modifiers cannot be used together"),
-        ("a[5m:] anchored", "1:1: anchored modifier is not supported for subqueries"),
-        ("rate(a[5m],)", "1:11: trailing commas not allowed in function call args"),
-        ("foo(a)", "1:1: unknown function with name \"foo\""),
-        ("RATE(a[5m])", "1:1: unknown function with name \"RATE\""),
-        ("sum()", "1:1: no arguments for aggregate expression provided"),
-        (
-            "1 + topk(a)",
-            "1:5: wrong number of arguments for aggregate expression provided, expected 2, got 1",
-        ),
-        (
-            "sum(a, b)",
-            "1:1: wrong number of arguments for aggregate expression provided, expected 1, got 2",
-        ),
-        (
-            "a + fill(b) c",
-            "1:10: unexpected identifier \"b\" in fill modifier, expected number or duration",
-        ),
-        ("a + fill(1) fill(2) c", "1:13: unexpected <fill>"),
-        ("a + group_left b", "1:5: unexpected <group_left>"),
-        ("a == on(x) bool b", "1:12: unexpected <bool>"),
-    ];
-    for (text, wanted) in cases {
-        assert_eq!(bad(text), wanted, "{text}");
+    for (text, wanted) in SYNTAX_ERRORS {
+        assert_eq!(bad(text), *wanted, "{text}");
     }
 }
 
