@@ -5,6 +5,7 @@
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
+//! * `readme`: the table of flags and the first commands
 //! * `storage_format`: `storage-format.md` executed: tables, limits and the example
 //! * `tidy`: rules of the code itself
 
@@ -24,5 +25,6 @@ mod http_support;
 mod http_write;
 mod promql_parse;
 mod promql_scripts;
+mod readme;
 mod storage_format;
 mod tidy;
