@@ -1,7 +1,7 @@
-//! End-to-end checks of the `silverback` binary: against a real Prometheus, through kills and through power cuts. Each
+//! End-to-end checks of the `silverback` binary: starting and stopping, kills, power cuts, and a real Prometheus. Each
 //! prints a line per check and ends with `N passed, N failed, N skipped`.
 //!
-//! `e2e peer|kill|power-cut|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
+//! `e2e startup|kill|power-cut|peer|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
 
 #![allow(clippy::print_stdout, reason = "a check reports on standard output")]
 #![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
@@ -17,6 +17,7 @@ mod process;
 mod queries;
 mod remote_write;
 mod report;
+mod startup;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ fn main() -> ExitCode {
     };
     let mut report = Report::default();
     let run = |name: &str| what == name || what == "all";
+    if run("startup") {
+        startup::run(&options, &mut report);
+    }
     if run("kill") {
         kill::run(&options, &mut report);
     }
