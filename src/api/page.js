@@ -67,7 +67,7 @@ async function run(query) {
     const notes = [...(answer.warnings || []), ...(answer.infos || [])];
     const ms = Math.round(performance.now() - begun);
     const hidden = rows.length > rowsMax ? `, the first ${rowsMax} shown` : "";
-    say([`${rows.length} rows in ${ms} ms${hidden}`, ...notes].join("; "), false);
+    say([`${rows.length} ${rows.length === 1 ? "row" : "rows"} in ${ms} ms${hidden}`, ...notes].join("; "), false);
   } catch (error) {
     show([]);
     say(error.message, true);
