@@ -116,6 +116,25 @@ fn grouping_labels_must_ensure_unique_matches() {
 }
 
 #[test]
+fn matches_are_checked_before_a_filter_drops_them() {
+    let f = load(
+        10,
+        &[("a{i=\"1\", j=\"x\"}", "1"), ("a{i=\"2\", j=\"x\"}", "9"), ("b{j=\"x\", k=\"v\"}", "5")],
+    );
+    for op in [">", "<", "== bool", "=="] {
+        assert_eq!(
+            f.error_at(0, &format!("a {op} on(j) b")),
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        );
+        assert_eq!(
+            f.error_at(0, &format!("a {op} on(j) group_left(i) b")),
+            "multiple matches for labels: grouping labels must ensure unique matches"
+        );
+    }
+    assert_eq!(f.at(0, "a > on(j) group_left(k) b"), ["a{i=\"2\", j=\"x\", k=\"v\"} 9"]);
+}
+
+#[test]
 fn partners_that_take_turns_are_one_series() {
     // Two series of the one side with the same signature, never present together.
     let f = load(
