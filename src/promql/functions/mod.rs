@@ -16,8 +16,9 @@ mod table;
 mod testing;
 
 pub use date::date_function;
-pub use lookup::{check_arguments, range_function};
+pub use lookup::range_function;
 pub use math::math_function;
+pub use over_time::factor_problem;
 pub use table::signature;
 
 use super::ast::ValueType;
