@@ -41,6 +41,11 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
             buckets::quantiles(plan, arg, label, phis)?
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
+        (
+            "histogram_avg" | "histogram_count" | "histogram_stddev" | "histogram_stdvar"
+            | "histogram_sum",
+            [arg],
+        ) => floats_ignored(plan, arg)?,
         (name, args) => table_call(plan, name, args)?,
     }))
 }
@@ -166,6 +171,11 @@ fn math_call<'q>(
         _ => return Err(QueryError::Unsupported(format!("the function {name:?}"))),
     };
     Ok(mapped(plan, inner, function))
+}
+
+/// The functions of native histograms pass over floats.
+fn floats_ignored<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None)))
 }
 
 /// A function of every value, after which the series are other metrics.

@@ -46,6 +46,22 @@ fn vector_and_scalar() {
 }
 
 #[test]
+fn trims_are_for_histograms() {
+    let f = requests();
+    for query in
+        ["total </ 5", "5 </ total", "total </ total", "total </ on(path) group_right errors"]
+    {
+        let answer = f.answer_at(0, query).unwrap();
+        assert!(super::lines(answer.value).is_empty(), "{query}");
+        let info = "PromQL info: incompatible sample types encountered for binary operator \"</\": float </ float (1:1)";
+        assert_eq!(answer.infos, [info], "{query}");
+    }
+    assert!(f.answer_at(0, "nothing >/ 5").unwrap().infos.is_empty());
+    assert!(f.answer_at(0, "total >/ nothing").unwrap().infos.is_empty());
+    assert_eq!(f.error_at(0, "1 >/ 2"), "operator \">/\" not allowed for Scalar operations");
+}
+
+#[test]
 fn filters_keep_the_vector_s_value_and_name() {
     let f = requests();
     assert_eq!(f.over([0, 10, 10], "total{path='a'} > 15"), ["total{path=\"a\"} 20@10"]);
