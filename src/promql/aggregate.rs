@@ -49,7 +49,11 @@ impl Groups {
             key.clear();
             write_key(&meta.labels, grouping, &mut key);
             let group = match position.get(&key) {
-                Some(group) => *group,
+                Some(group) => {
+                    // One member without a name of its own takes it from the group.
+                    groups.series[*group].drop_name |= meta.drop_name;
+                    *group
+                }
                 None => {
                     position.insert(key.clone(), groups.series.len());
                     let labels = group_labels(&meta.labels, grouping);
