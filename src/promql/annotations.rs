@@ -54,7 +54,11 @@ impl Annotations {
             Entry::Vacant(entry) => {
                 entry.insert((span, run));
             }
-            Entry::Occupied(mut entry) => entry.get_mut().1.merge(&run),
+            Entry::Occupied(mut entry) => {
+                let (first, all) = entry.get_mut();
+                *first = (*first).min(span);
+                all.merge(&run);
+            }
         }
     }
 
@@ -76,9 +80,7 @@ impl Annotations {
 
 fn add(messages: &mut BTreeMap<String, Span>, span: Span, message: String) {
     let first = messages.entry(message).or_insert(span);
-    if span.start < first.start {
-        *first = span;
-    }
+    *first = (*first).min(span);
 }
 
 fn monotonicity_message(name: &str, run: &MonotonicityRun) -> String {
@@ -108,7 +110,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
 }
 
-/// As Go's `%g`: shortest digits, an exponent below 1e-4 and from 1e21 on.
+/// As Go's `%g`: shortest digits, with an exponent where it would be below -4, or above 5.
 pub fn format_value(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_string();
@@ -116,10 +118,12 @@ pub fn format_value(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_string();
     }
-    if value != 0.0 && !(1e-4..1e21).contains(&value.abs()) {
-        return go_exponent(&format!("{value:e}"));
+    let scientific = format!("{value:e}");
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok());
+    match exponent.unwrap_or(0) {
+        -4..=5 => format!("{value}"),
+        _ => go_exponent(&scientific),
     }
-    format!("{value}")
 }
 
 /// As Go's `%.2g`.
@@ -186,6 +190,8 @@ mod tests {
         let mut annotations = Annotations::default();
         annotations.warn(Span { start: 8, end: 9 }, "odd".to_string());
         annotations.warn(Span { start: 3, end: 9 }, "odd".to_string());
+        annotations.warn(Span { start: 3, end: 4 }, "odd".to_string());
+        assert_eq!(annotations.warnings["odd"], Span { start: 3, end: 4 });
         let (warnings, infos) = annotations.into_sentences("ab\ncd + ef");
         assert_eq!(warnings, ["PromQL warning: odd (2:1)"]);
         assert!(infos.is_empty());
@@ -193,8 +199,23 @@ mod tests {
 
     #[test]
     fn numbers_as_go_writes_them() {
-        let written = [0.5, 1e-7, 1e21, 100.0, f64::INFINITY].map(format_value);
-        assert_eq!(written, ["0.5", "1e-07", "1e+21", "100", "+Inf"]);
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (-1e-7, "-1e-07"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (123_456.7, "123456.7"),
+            (100_000.0, "100000"),
+            (1e6, "1e+06"),
+            (1_048_576.0, "1.048576e+06"),
+            (-1_234_567.0, "-1.234567e+06"),
+            (1e100, "1e+100"),
+            (f64::INFINITY, "+Inf"),
+        ];
+        for (value, written) in cases {
+            assert_eq!(format_value(value), written);
+        }
         let written = [0.15, 5.0, 12.3, 123.0, 0.0001, 2.4e-9].map(two_digits);
         assert_eq!(written, ["0.15", "5", "12", "1.2e+02", "0.0001", "2.4e-09"]);
     }

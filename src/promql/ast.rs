@@ -3,8 +3,8 @@
 
 use crate::model::{Matcher, Timestamp};
 
-/// Where in the query text something stands: byte offsets, `start` included, `end` not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where in the query text something stands: byte offsets, `start` included, `end` not. Ordered by start, then by end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
     pub start: u32,
     pub end: u32,
