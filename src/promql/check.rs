@@ -1,6 +1,8 @@
 //! What the grammar cannot say: types of operands, arguments and parameters, and rules between parts that stand
 //! apart. The parser calls [`check`] once on a whole tree; the engine may rely on everything it refuses.
 
+use hashbrown::HashSet;
+
 use super::ast::{
     Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, ExprKind, Selector, Span, ValueType,
     VectorMatching,
@@ -225,7 +227,8 @@ fn operator_span(binary: &Binary, text: &str) -> Span {
 }
 
 fn label_in_on_and_group(matching: &VectorMatching) -> Option<&str> {
-    let repeated = matching.labels.iter().find(|label| matching.include.contains(label));
+    let include: HashSet<&String> = matching.include.iter().collect();
+    let repeated = matching.labels.iter().find(|label| include.contains(label));
     repeated.filter(|_| matching.on).map(String::as_str)
 }
 

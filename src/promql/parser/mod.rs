@@ -24,9 +24,10 @@ use cursor::Cursor;
 
 pub use super::lexer::literal::{format_duration_ms, parse_duration_ms};
 
-/// Default of [`ParseOptions::text_max_bytes`]: four times the longest queries of dashboards, and still parsed
-/// in a millisecond.
-pub const TEXT_MAX_BYTES: usize = 16 << 10;
+/// Default of [`ParseOptions::text_max_bytes`]: as much as a form of the API may hold. Dashboards write every value of a
+/// variable into the text, which makes hundreds of kilobytes; the depth of the tree has limits of its own, and parsing
+/// takes linear time, some tenths of a second for the worst of texts.
+pub const TEXT_MAX_BYTES: usize = 1 << 20;
 
 /// The text is not PromQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
