@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::ast::Span;
+use super::ast::{Span, line_and_column};
 use super::functions::histogram::MonotonicityFix;
 use crate::model::Timestamp;
+use crate::model::time::{DAY_MS, civil_from_days};
 
 #[derive(Debug, Default)]
 pub struct Annotations {
@@ -69,7 +70,7 @@ impl Annotations {
         }
         let sentences = |kind: &str, all: BTreeMap<String, Span>| {
             let sentence = |(message, span): (String, Span)| {
-                let (line, column) = position(text, span.start as usize);
+                let (line, column) = line_and_column(text, span.start as usize);
                 format!("PromQL {kind}: {message} ({line}:{column})")
             };
             all.into_iter().map(sentence).collect()
@@ -101,13 +102,6 @@ fn monotonicity_message(name: &str, run: &MonotonicityRun) -> String {
 /// ` for metric name "x"`, or nothing when the name is not known.
 pub fn for_metric(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") }
-}
-
-/// Line and column, in bytes, from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
 }
 
 /// As Go's `%g`: shortest digits, with an exponent where it would be below -4, or above 5.
@@ -162,17 +156,8 @@ fn go_exponent(rust: &str) -> String {
 
 /// UTC with as many fractional digits as needed.
 fn rfc3339(time: Timestamp) -> String {
-    let (days, ms) = (time.div_euclid(86_400_000), time.rem_euclid(86_400_000));
-    // Days since 0000-03-01, by the civil-from-days algorithm: years begin in March, so leap days come last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(time.div_euclid(DAY_MS));
+    let ms = time.rem_euclid(DAY_MS);
     let fraction = match ms % 1000 {
         0 => String::new(),
         ms => format!(".{ms:03}").trim_end_matches('0').to_string(),

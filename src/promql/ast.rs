@@ -10,6 +10,14 @@ pub struct Span {
     pub end: u32,
 }
 
+/// Line and column of a byte offset of `text`, in bytes, both from 1.
+pub fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    (line as u32, (before.len() - line_start + 1) as u32)
+}
+
 /// What an expression evaluates to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {

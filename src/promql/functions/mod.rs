@@ -33,6 +33,17 @@ pub struct Signature {
     pub returns: ValueType,
     /// Behind the feature flag `promql-experimental-functions`.
     pub experimental: bool,
+    pub context: Context,
+}
+
+/// What the answer of a function depends on besides its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    Nothing,
+    /// Where the query starts and ends, and how it steps.
+    Query,
+    /// The time of the step.
+    Step,
 }
 
 /// How many arguments beyond the fixed ones a call may have.

@@ -16,7 +16,7 @@ mod tests;
 
 use std::fmt;
 
-use super::ast::{Expr, ExprKind};
+use super::ast::{Expr, ExprKind, line_and_column};
 use super::check;
 use super::lexer::{self, Lexed};
 use crate::model::Matcher;
@@ -42,11 +42,8 @@ pub struct ParseError {
 impl ParseError {
     /// At a byte offset of `text`.
     fn at(text: &str, offset: usize, message: String) -> ParseError {
-        let before = &text.as_bytes()[..offset.min(text.len())];
-        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
-        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
-        let column = before.len() - line_start + 1;
-        ParseError { line: line as u32, column: column as u32, message }
+        let (line, column) = line_and_column(text, offset);
+        ParseError { line, column, message }
     }
 }
 
