@@ -50,6 +50,8 @@ pub struct Expr {
 pub enum ExprKind {
     Number(NumberLiteral),
     String(String),
+    /// A string literal whose bytes are no UTF-8, as it is written: stands only where `count_values` refuses it.
+    NotUtf8(String),
     /// An instant vector selector.
     Selector(Selector),
     /// `selector[range]`

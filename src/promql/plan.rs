@@ -3,6 +3,7 @@
 //! not depend on the step are built on a timeline of one step and repeated.
 
 use super::ast::{Expr, ExprKind, Unary};
+use super::check::not_utf8;
 use super::functions::Context;
 use super::operator::{BoxOperator, Map, Repeat, drop_names};
 use super::query::Query;
@@ -56,6 +57,7 @@ impl<'q> Plan<'q> {
         Ok(match &expr.kind {
             ExprKind::Number(literal) => Node::Scalar(self.constant(literal.value)),
             ExprKind::String(text) => Node::Text(text.clone()),
+            ExprKind::NotUtf8(shown) => return Err(QueryError::Execution(not_utf8(shown))),
             ExprKind::Paren(inner) => self.build(inner)?,
             ExprKind::Unary(unary) => self.build_unary(unary)?,
             ExprKind::Selector(selector) => {
@@ -137,7 +139,7 @@ pub fn unparen(expr: &Expr) -> &Expr {
 /// Is the result the same at every step, because `@` pins all that reads data?
 fn is_step_invariant(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => true,
+        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::NotUtf8(_) => true,
         ExprKind::Selector(selector) => selector.time.at.is_some(),
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),

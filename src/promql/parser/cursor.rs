@@ -5,7 +5,8 @@ use hashbrown::HashMap;
 
 use super::{ParseError, ParseOptions};
 use crate::model::{MatchOp, Matcher};
-use crate::promql::ast::Span;
+use crate::promql::ast::{ExprKind, Span};
+use crate::promql::check::not_utf8;
 use crate::promql::lexer::Lexed;
 use crate::promql::lexer::literal::{self, NotUtf8};
 use crate::promql::lexer::token::{Keyword, Token, TokenKind};
@@ -95,11 +96,18 @@ impl<'a> Cursor<'a> {
         self.text.get(token.span.start as usize..token.span.end as usize).unwrap_or("")
     }
 
+    /// The expression that a string token is.
+    pub fn string_literal(&self, token: Token) -> ExprKind {
+        match literal::unquote(self.text_of(token)) {
+            Ok(text) => ExprKind::String(text),
+            Err(NotUtf8(shown)) => ExprKind::NotUtf8(shown),
+        }
+    }
+
     /// The value of a string token.
     pub fn string(&self, token: Token) -> Result<String> {
-        literal::unquote(self.text_of(token)).map_err(|NotUtf8(shown)| {
-            self.error(token.span, format!("string literal is not valid UTF-8: {shown}"))
-        })
+        literal::unquote(self.text_of(token))
+            .map_err(|NotUtf8(shown)| self.error(token.span, not_utf8(&shown)))
     }
 
     /// The matcher `name op value`; `span` is where an error is.

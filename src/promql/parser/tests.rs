@@ -102,6 +102,11 @@ fn strings() {
         (r"'\ud800'", "1:1: escape sequence is an invalid Unicode code point"),
         (r"'\", "1:1: escape sequence not terminated"),
         (r#""a\xc5z""#, "1:1: string literal is not valid UTF-8: \"a\\xc5z\""),
+        (
+            r#"label_join(a, "it's\xc5", "")"#,
+            "1:15: string literal is not valid UTF-8: \"it's\\xc5\"",
+        ),
+        (r#"a{b="\xc5"}"#, "1:5: string literal is not valid UTF-8: \"\\xc5\""),
     ];
     for (text, wanted) in errors {
         assert_eq!(bad(text), wanted, "{text}");
