@@ -51,9 +51,15 @@ impl Matcher {
         Ok(Matcher { name: name.into(), op, value, pattern })
     }
 
-    /// The same condition on another label; a regular expression is not compiled again.
-    pub fn on_label(&self, name: impl Into<String>) -> Matcher {
-        Matcher { name: name.into(), ..self.clone() }
+    /// The same expression asked of another label, positively or not: nothing is compiled again. `op` compares as this
+    /// matcher does, with text or with an expression.
+    pub fn again(&self, name: impl Into<String>, op: MatchOp) -> Matcher {
+        Matcher { name: name.into(), op, ..self.clone() }
+    }
+
+    /// What the compiled expression takes at most, in bytes.
+    pub fn program_bytes(&self) -> usize {
+        self.pattern.as_ref().map_or(0, |pattern| pattern.program_bytes())
     }
 
     /// An equality matcher, which cannot fail.

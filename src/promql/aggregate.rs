@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 
-use super::ast::{Aggregate, AggregateOp, Grouping};
+use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping};
 use super::operator::{BoxOperator, Meta};
 use super::plan::Plan;
 use super::value::QueryError;
@@ -26,6 +26,9 @@ pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'
             distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, grouping)
         }
         (CountValues, Some(param)) => {
+            if let ExprKind::NotUtf8(shown) = &param.kind {
+                return Err(QueryError::Execution(format!("invalid label name {shown}")));
+            }
             let label = plan.text(param)?;
             distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
         }
@@ -49,7 +52,11 @@ impl Groups {
             key.clear();
             write_key(&meta.labels, grouping, &mut key);
             let group = match position.get(&key) {
-                Some(group) => *group,
+                Some(group) => {
+                    // One member without a name of its own takes it from the group.
+                    groups.series[*group].drop_name |= meta.drop_name;
+                    *group
+                }
                 None => {
                     position.insert(key.clone(), groups.series.len());
                     let labels = group_labels(&meta.labels, grouping);

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::ast::Span;
+use super::ast::{Span, line_and_column};
 use super::functions::histogram::MonotonicityFix;
 use crate::model::Timestamp;
+use crate::model::time::{DAY_MS, civil_from_days};
 
 #[derive(Debug, Default)]
 pub struct Annotations {
@@ -54,7 +55,11 @@ impl Annotations {
             Entry::Vacant(entry) => {
                 entry.insert((span, run));
             }
-            Entry::Occupied(mut entry) => entry.get_mut().1.merge(&run),
+            Entry::Occupied(mut entry) => {
+                let (first, all) = entry.get_mut();
+                *first = (*first).min(span);
+                all.merge(&run);
+            }
         }
     }
 
@@ -65,7 +70,7 @@ impl Annotations {
         }
         let sentences = |kind: &str, all: BTreeMap<String, Span>| {
             let sentence = |(message, span): (String, Span)| {
-                let (line, column) = position(text, span.start as usize);
+                let (line, column) = line_and_column(text, span.start as usize);
                 format!("PromQL {kind}: {message} ({line}:{column})")
             };
             all.into_iter().map(sentence).collect()
@@ -76,9 +81,7 @@ impl Annotations {
 
 fn add(messages: &mut BTreeMap<String, Span>, span: Span, message: String) {
     let first = messages.entry(message).or_insert(span);
-    if span.start < first.start {
-        *first = span;
-    }
+    *first = (*first).min(span);
 }
 
 fn monotonicity_message(name: &str, run: &MonotonicityRun) -> String {
@@ -101,14 +104,7 @@ pub fn for_metric(name: &str) -> String {
     if name.is_empty() { String::new() } else { format!(" for metric name {name:?}") }
 }
 
-/// Line and column, in bytes, from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
-}
-
-/// As Go's `%g`: shortest digits, an exponent below 1e-4 and from 1e21 on.
+/// As Go's `%g`: shortest digits, with an exponent where it would be below -4, or above 5.
 pub fn format_value(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_string();
@@ -116,10 +112,12 @@ pub fn format_value(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_string();
     }
-    if value != 0.0 && !(1e-4..1e21).contains(&value.abs()) {
-        return go_exponent(&format!("{value:e}"));
+    let scientific = format!("{value:e}");
+    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse().ok());
+    match exponent.unwrap_or(0) {
+        -4..=5 => format!("{value}"),
+        _ => go_exponent(&scientific),
     }
-    format!("{value}")
 }
 
 /// As Go's `%.2g`.
@@ -158,17 +156,8 @@ fn go_exponent(rust: &str) -> String {
 
 /// UTC with as many fractional digits as needed.
 fn rfc3339(time: Timestamp) -> String {
-    let (days, ms) = (time.div_euclid(86_400_000), time.rem_euclid(86_400_000));
-    // Days since 0000-03-01, by the civil-from-days algorithm: years begin in March, so leap days come last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = civil_from_days(time.div_euclid(DAY_MS));
+    let ms = time.rem_euclid(DAY_MS);
     let fraction = match ms % 1000 {
         0 => String::new(),
         ms => format!(".{ms:03}").trim_end_matches('0').to_string(),
@@ -186,6 +175,8 @@ mod tests {
         let mut annotations = Annotations::default();
         annotations.warn(Span { start: 8, end: 9 }, "odd".to_string());
         annotations.warn(Span { start: 3, end: 9 }, "odd".to_string());
+        annotations.warn(Span { start: 3, end: 4 }, "odd".to_string());
+        assert_eq!(annotations.warnings["odd"], Span { start: 3, end: 4 });
         let (warnings, infos) = annotations.into_sentences("ab\ncd + ef");
         assert_eq!(warnings, ["PromQL warning: odd (2:1)"]);
         assert!(infos.is_empty());
@@ -193,8 +184,23 @@ mod tests {
 
     #[test]
     fn numbers_as_go_writes_them() {
-        let written = [0.5, 1e-7, 1e21, 100.0, f64::INFINITY].map(format_value);
-        assert_eq!(written, ["0.5", "1e-07", "1e+21", "100", "+Inf"]);
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (-1e-7, "-1e-07"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (123_456.7, "123456.7"),
+            (100_000.0, "100000"),
+            (1e6, "1e+06"),
+            (1_048_576.0, "1.048576e+06"),
+            (-1_234_567.0, "-1.234567e+06"),
+            (1e100, "1e+100"),
+            (f64::INFINITY, "+Inf"),
+        ];
+        for (value, written) in cases {
+            assert_eq!(format_value(value), written);
+        }
         let written = [0.15, 5.0, 12.3, 123.0, 0.0001, 2.4e-9].map(two_digits);
         assert_eq!(written, ["0.15", "5", "12", "1.2e+02", "0.0001", "2.4e-09"]);
     }

@@ -3,11 +3,19 @@
 
 use crate::model::{Matcher, Timestamp};
 
-/// Where in the query text something stands: byte offsets, `start` included, `end` not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Where in the query text something stands: byte offsets, `start` included, `end` not. Ordered by start, then by end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
     pub start: u32,
     pub end: u32,
+}
+
+/// Line and column of a byte offset of `text`, in bytes, both from 1.
+pub fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    (line as u32, (before.len() - line_start + 1) as u32)
 }
 
 /// What an expression evaluates to.
@@ -42,6 +50,8 @@ pub struct Expr {
 pub enum ExprKind {
     Number(NumberLiteral),
     String(String),
+    /// A string literal whose bytes are no UTF-8, as it is written: stands only where `count_values` refuses it.
+    NotUtf8(String),
     /// An instant vector selector.
     Selector(Selector),
     /// `selector[range]`

@@ -5,14 +5,13 @@ use super::ast::{Binary, BinaryOp};
 use super::operator::{BoxOperator, Map, ValueMap, drop_names};
 use super::plan::{Node, Plan};
 use super::value::QueryError;
-use super::{join, sets};
+use super::{join, sets, trim};
 
 /// # Errors
 /// Building an operand or matching two vectors failed.
 pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryError> {
     if let BinaryOp::TrimUpper | BinaryOp::TrimLower = binary.op {
-        let symbol = symbol(binary.op);
-        return Err(QueryError::Unsupported(format!("the operator {symbol:?} of histograms")));
+        return trim::build(plan, binary);
     }
     Ok(match (plan.build(&binary.lhs)?, plan.build(&binary.rhs)?) {
         (Node::Scalar(lhs), Node::Scalar(rhs)) => {
@@ -99,11 +98,4 @@ fn with_scalar<'q>(
     let series = vector.series().to_vec();
     let map = Box::new(Map { inner: vector, series, function });
     if filters { map } else { drop_names(plan.query, map) }
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::TrimUpper => "</",
-        _ => ">/",
-    }
 }

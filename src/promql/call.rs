@@ -6,7 +6,7 @@ use super::ast::{Call, Expr, ExprKind, Span};
 use super::column::Column;
 use super::functions::extended::extended_function;
 use super::functions::{self, MathFunction, math_function, range_function};
-use super::operator::{BoxOperator, Map, Materialized, Meta, ValueMap, drop_names};
+use super::operator::{BoxOperator, Map, Materialized, Meta, Scratch, ValueMap, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
@@ -41,6 +41,11 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
             buckets::quantiles(plan, arg, label, phis)?
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
+        (
+            "histogram_avg" | "histogram_count" | "histogram_stddev" | "histogram_stdvar"
+            | "histogram_sum",
+            [arg],
+        ) => floats_ignored(plan, arg)?,
         (name, args) => table_call(plan, name, args)?,
     }))
 }
@@ -104,7 +109,9 @@ fn range_call<'q>(
     };
     let scalars = args.iter().filter(|arg| !is_matrix(arg));
     let scalar_args = scalars.map(|arg| plan.scalar(arg)).collect::<Result<Vec<_>, _>>()?;
-    check_range_arguments(plan, name, &range, &scalar_args)?;
+    if let ("double_exponential_smoothing", [smoothing, trend]) = (name, scalar_args.as_slice()) {
+        check_factors(&range, smoothing, trend)?;
+    }
     let notes = match name {
         "rate" | "increase" => Notes::Counter,
         "quantile_over_time" => Notes::Quantile(args[0].span),
@@ -118,18 +125,23 @@ fn range_call<'q>(
     })
 }
 
-fn check_range_arguments(
-    plan: &Plan<'_>,
-    name: &str,
+/// Are the factors allowed wherever there is something to smooth?
+fn check_factors(
     range: &RangeVector<'_>,
-    args: &[Vec<f64>],
+    smoothing: &[f64],
+    trend: &[f64],
 ) -> Result<(), QueryError> {
-    if args.is_empty() || range.input.series().is_empty() {
+    let problem = |step: usize| functions::factor_problem(smoothing[step], trend[step]);
+    if (0..smoothing.len()).all(|step| problem(step).is_none()) {
         return Ok(());
     }
-    for step in 0..plan.timeline.count {
-        let values: Vec<f64> = args.iter().map(|arg| arg[step]).collect();
-        functions::check_arguments(name, &values).map_err(QueryError::Execution)?;
+    let mut scratch = Scratch::default();
+    for index in 0..range.input.series().len() {
+        range.input.samples(index, &mut scratch)?;
+        range.for_each_window(&scratch.samples, |step, _| match problem(step) {
+            Some(message) => Err(QueryError::Execution(message)),
+            None => Ok(()),
+        })?;
     }
     Ok(())
 }
@@ -159,6 +171,11 @@ fn math_call<'q>(
         _ => return Err(QueryError::Unsupported(format!("the function {name:?}"))),
     };
     Ok(mapped(plan, inner, function))
+}
+
+/// The functions of native histograms pass over floats.
+fn floats_ignored<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None)))
 }
 
 /// A function of every value, after which the series are other metrics.

@@ -1,6 +1,8 @@
 //! What the grammar cannot say: types of operands, arguments and parameters, and rules between parts that stand
 //! apart. The parser calls [`check`] once on a whole tree; the engine may rely on everything it refuses.
 
+use hashbrown::HashSet;
+
 use super::ast::{
     Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, ExprKind, Selector, Span, ValueType,
     VectorMatching,
@@ -25,7 +27,7 @@ fn error<T>(span: Span, message: impl Into<String>) -> Result<T> {
 pub fn value_type(expr: &Expr) -> ValueType {
     match &expr.kind {
         ExprKind::Number(_) => ValueType::Scalar,
-        ExprKind::String(_) => ValueType::String,
+        ExprKind::String(_) | ExprKind::NotUtf8(_) => ValueType::String,
         ExprKind::Selector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
         ExprKind::Matrix(_) | ExprKind::Subquery(_) => ValueType::Matrix,
         ExprKind::Call(call) => call.function.returns,
@@ -49,6 +51,7 @@ pub fn check(expr: &mut Expr, text: &str) -> Result<ValueType> {
     match &mut expr.kind {
         ExprKind::Number(_) => Ok(ValueType::Scalar),
         ExprKind::String(_) => Ok(ValueType::String),
+        ExprKind::NotUtf8(shown) => error(span, not_utf8(shown)),
         ExprKind::Selector(selector) => check_selector(selector, span),
         ExprKind::Matrix(matrix) => {
             check_selector(&matrix.selector, matrix.selector_span).map(|_| ValueType::Matrix)
@@ -77,6 +80,11 @@ pub fn check(expr: &mut Expr, text: &str) -> Result<ValueType> {
         },
         ExprKind::Paren(inner) => check(inner, text),
     }
+}
+
+/// That the bytes of a string literal, written like this, are no text.
+pub fn not_utf8(shown: &str) -> String {
+    format!("string literal is not valid UTF-8: {shown}")
 }
 
 /// The name that the API gives a type.
@@ -170,6 +178,10 @@ fn check_aggregate(aggregate: &mut Aggregate, text: &str) -> Result<ValueType> {
     expect_type(&mut aggregate.expr, ValueType::Vector, "aggregation expression", text)?;
     if let Some(param) = &mut aggregate.param {
         let wanted = match aggregate.op {
+            AggregateOp::CountValues if matches!(param.kind, ExprKind::NotUtf8(_)) => {
+                // The evaluation says that it is no label name.
+                return Ok(ValueType::Vector);
+            }
             AggregateOp::CountValues => ValueType::String,
             _ => ValueType::Scalar,
         };
@@ -225,7 +237,8 @@ fn operator_span(binary: &Binary, text: &str) -> Span {
 }
 
 fn label_in_on_and_group(matching: &VectorMatching) -> Option<&str> {
-    let repeated = matching.labels.iter().find(|label| matching.include.contains(label));
+    let include: HashSet<&String> = matching.include.iter().collect();
+    let repeated = matching.labels.iter().find(|label| include.contains(label));
     repeated.filter(|_| matching.on).map(String::as_str)
 }
 

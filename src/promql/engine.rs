@@ -6,13 +6,15 @@ use std::time::Instant;
 use super::ast::{Expr, ExprKind, ValueType};
 use super::check::value_type;
 use super::column::Column;
-use super::operator::{BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal};
+use super::operator::{
+    BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal, same_labelset,
+};
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::query::{Query, Workers};
 use super::timeline::{Frame, Timeline};
 use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
-use super::window::RangeVector;
+use super::window::{RangeInput, RangeVector};
 use crate::model::{Labels, Timestamp};
 use crate::read::{Columns, Source};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
@@ -170,8 +172,14 @@ pub struct Steps {
 fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
     let plan = Plan { query, timeline: Timeline::at(time) };
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
-        let mut matrix = RangeVector::build(&plan, expr)?.matrix()?;
+        let mut range = RangeVector::build(&plan, expr)?;
+        range.input =
+            Box::new(Named { series: final_names(range.input.series()), inner: range.input });
+        let mut matrix = range.matrix()?;
         matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        if matrix.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
+            return Err(same_labelset());
+        }
         return Ok(Value::Matrix(matrix));
     }
     Ok(match plan.build(expr)? {
@@ -221,9 +229,30 @@ fn finished<'q>(query: &Query<'_>, operator: BoxOperator<'q>) -> BoxOperator<'q>
     if !query.options.delayed_name_removal {
         return operator;
     }
-    let drop = |meta: &Meta| if meta.drop_name { meta.without_name(false) } else { meta.clone() };
-    let series = operator.series().iter().map(drop).collect();
+    let series = final_names(operator.series());
     merge_equal(Box::new(Relabel { inner: operator, series }))
+}
+
+/// Without the names whose removal was delayed.
+fn final_names(series: &[Meta]) -> Vec<Meta> {
+    let drop = |meta: &Meta| if meta.drop_name { meta.without_name(false) } else { meta.clone() };
+    series.iter().map(drop).collect()
+}
+
+/// Other labels for the same samples.
+struct Named<'q> {
+    inner: Box<dyn RangeInput + 'q>,
+    series: Vec<Meta>,
+}
+
+impl RangeInput for Named<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
+        self.inner.samples(index, scratch)
+    }
 }
 
 fn matrix_of(

@@ -8,6 +8,7 @@ use super::join::Sides;
 use super::matching::{in_braces, result_meta, signature};
 use super::operator::{Materialized, Meta, same_labelset};
 use super::plan::Plan;
+use super::query::{Held, Query};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::Labels;
@@ -27,6 +28,7 @@ pub fn join<'q>(
     let (many_fill, one_fill) = (matching.fill_left, matching.fill_right);
     let signatures = sides.signatures;
     let mut join = Join {
+        query: plan.query,
         sides,
         many,
         steps: plan.timeline.count,
@@ -41,33 +43,47 @@ pub fn join<'q>(
         }
         join.step(step, many_fill, one_fill)?;
     }
-    Materialized::new(plan.query, join.results.series, join.results.columns)
+    join.results.materialized(plan.query)
 }
 
 /// A pair that met: index on the many side, index on the one side; `None` stands for a filled element.
 type Pair = (Option<usize>, Option<usize>);
 
 #[derive(Default)]
-struct Results {
+struct Results<'q> {
     series: Vec<Meta>,
+    /// Of no length as long as a series has no value: a filter may drop all of them.
     columns: Vec<Column>,
+    held: Vec<Held<'q>>,
     of_pair: HashMap<Pair, usize>,
     of_meta: HashMap<Meta, usize>,
-    /// The signature of the last value of each series.
-    last_signature: Vec<usize>,
+    /// The step and the signature of the last match of each series, whether a filter kept its value or not.
+    matched: Vec<(usize, usize)>,
+}
+
+impl<'q> Results<'q> {
+    /// The series that have values.
+    fn materialized(self, query: &'q Query<'q>) -> Result<Materialized<'q>, QueryError> {
+        let Results { series, columns, held, .. } = self;
+        let all = series.into_iter().zip(columns);
+        let (series, columns) = all.filter(|(_, column)| column.len() > 0).unzip();
+        drop(held);
+        Materialized::new(query, series, columns)
+    }
 }
 
 struct Join<'a, 'q> {
+    query: &'q Query<'q>,
     sides: &'a Sides<'q>,
     many: &'a Materialized<'q>,
     steps: usize,
     /// By signature: the step and index of the one side's element seen last.
     one_at: Vec<(usize, usize)>,
-    /// By signature: the step of the last result.
+    /// By signature: the step of the last match.
     paired_at: Vec<usize>,
     /// By signature: the step at which the many side last had an element.
     met_at: Vec<usize>,
-    results: Results,
+    results: Results<'q>,
 }
 
 impl Join<'_, '_> {
@@ -145,7 +161,7 @@ impl Join<'_, '_> {
         many: f64,
         one: f64,
     ) -> Result<(), QueryError> {
-        let Some(value) = self.sides.element(many, one) else { return Ok(()) };
+        // Whether a match is allowed does not depend on what a filter makes of the values.
         if self.sides.is_one_to_one() && self.paired_at[id] == step {
             let message = "multiple matches for labels: many-to-one matching must be explicit \
                            (group_left/group_right)";
@@ -153,16 +169,27 @@ impl Join<'_, '_> {
         }
         self.paired_at[id] = step;
         let result = self.result_of(pair);
-        let results = &mut self.results;
-        if results.columns[result].present.contains(step) {
-            if results.last_signature[result] != id {
-                return Err(same_labelset());
-            }
+        let before = std::mem::replace(&mut self.results.matched[result], (step, id));
+        if before == (step, id) {
             let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(QueryError::Execution(message.to_string()));
         }
-        results.columns[result].set(step, value);
-        results.last_signature[result] = id;
+        match self.sides.element(many, one) {
+            Some(value) => self.set(result, step, value),
+            None => Ok(()),
+        }
+    }
+
+    fn set(&mut self, result: usize, step: usize, value: f64) -> Result<(), QueryError> {
+        let column = &mut self.results.columns[result];
+        if column.len() == 0 {
+            self.results.held.push(self.query.hold(self.steps)?);
+            column.reset(self.steps);
+        }
+        if column.present.contains(step) {
+            return Err(same_labelset());
+        }
+        column.set(step, value);
         Ok(())
     }
 
@@ -177,8 +204,8 @@ impl Join<'_, '_> {
         let result = *results.of_meta.entry(meta.clone()).or_insert(next);
         if result == next {
             results.series.push(meta);
-            results.columns.push(Column::new(self.steps));
-            results.last_signature.push(NEVER);
+            results.columns.push(Column::default());
+            results.matched.push((NEVER, NEVER));
         }
         results.of_pair.insert(pair, result);
         result

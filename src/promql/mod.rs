@@ -32,6 +32,7 @@ mod join;
 mod join_steps;
 mod matching;
 mod sets;
+mod trim;
 
 mod aggregate;
 mod distribution;

@@ -3,27 +3,14 @@
 //! not depend on the step are built on a timeline of one step and repeated.
 
 use super::ast::{Expr, ExprKind, Unary};
+use super::check::not_utf8;
+use super::functions::Context;
 use super::operator::{BoxOperator, Map, Repeat, drop_names};
 use super::query::Query;
 use super::select::{InstantSelector, Take};
 use super::timeline::Timeline;
 use super::value::QueryError;
 use super::{aggregate, binary, call};
-
-/// Functions whose result depends on the step even when their arguments do not.
-const TIME_FUNCTIONS: [&str; 11] = [
-    "days_in_month",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "hour",
-    "minute",
-    "month",
-    "predict_linear",
-    "time",
-    "timestamp",
-    "year",
-];
 
 /// What an expression becomes.
 pub enum Node<'q> {
@@ -70,6 +57,7 @@ impl<'q> Plan<'q> {
         Ok(match &expr.kind {
             ExprKind::Number(literal) => Node::Scalar(self.constant(literal.value)),
             ExprKind::String(text) => Node::Text(text.clone()),
+            ExprKind::NotUtf8(shown) => return Err(QueryError::Execution(not_utf8(shown))),
             ExprKind::Paren(inner) => self.build(inner)?,
             ExprKind::Unary(unary) => self.build_unary(unary)?,
             ExprKind::Selector(selector) => {
@@ -151,12 +139,12 @@ pub fn unparen(expr: &Expr) -> &Expr {
 /// Is the result the same at every step, because `@` pins all that reads data?
 fn is_step_invariant(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => true,
+        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::NotUtf8(_) => true,
         ExprKind::Selector(selector) => selector.time.at.is_some(),
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
         ExprKind::Call(call) => {
-            !TIME_FUNCTIONS.contains(&call.function.name) && call.args.iter().all(is_step_invariant)
+            call.function.context != Context::Step && call.args.iter().all(is_step_invariant)
         }
         ExprKind::Aggregate(aggregate) => {
             is_step_invariant(&aggregate.expr)

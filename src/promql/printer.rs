@@ -15,6 +15,7 @@ impl Display for Expr {
         match &self.kind {
             ExprKind::Number(number) => number.fmt(f),
             ExprKind::String(text) => f.write_str(&quoted(text)),
+            ExprKind::NotUtf8(shown) => f.write_str(shown),
             ExprKind::Selector(selector) => {
                 write_series(selector, f)?;
                 write_at(&selector.time, f)?;

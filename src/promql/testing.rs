@@ -234,7 +234,7 @@ pub fn canonical(mut expr: Expr) -> String {
 fn clear(expr: &mut Expr) {
     expr.span = Span::default();
     match &mut expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => {}
+        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::NotUtf8(_) => {}
         ExprKind::Selector(selector) => sort_matchers(selector),
         ExprKind::Matrix(matrix) => {
             matrix.selector_span = Span::default();

@@ -6,11 +6,16 @@ mod translate;
 
 pub use pattern::Pattern;
 
-/// Longest pattern, in bytes: what a dashboard variable of some hundred values makes.
-pub const PATTERN_MAX_BYTES: usize = 4 << 10;
+/// Longest pattern, in bytes, that is more than alternatives of plain text: its syntax tree takes about a hundred times
+/// as much memory, and a list of a thousand values with an unescaped dot each still fits.
+pub const PATTERN_MAX_BYTES: usize = 64 << 10;
 
-/// Largest compiled program of one expression, in bytes: a query cannot buy more memory with a pattern.
-pub const REGEX_SIZE_MAX_BYTES: usize = 1 << 20;
+/// Largest compiled program of one expression, in bytes. Whoever compiles many adds up [`Pattern::program_bytes`].
+pub const REGEX_SIZE_MAX_BYTES: usize = 2 << 20;
+
+/// What programs may take, tried in turn: the crate does not tell the size of a program, only whether it is larger.
+/// Trying less first costs little, as compiling stops at the limit.
+const PROGRAM_SIZES_BYTES: [usize; 4] = [4 << 10, 32 << 10, 256 << 10, REGEX_SIZE_MAX_BYTES];
 
 /// Most memory that the lazy automaton of one expression may cache.
 const DFA_SIZE_MAX_BYTES: usize = 1 << 20;
@@ -25,7 +30,7 @@ const NESTING_MAX: u32 = 50;
 /// The pattern is not RE2, longer than [`PATTERN_MAX_BYTES`], or its program would be larger than
 /// [`REGEX_SIZE_MAX_BYTES`].
 pub fn compile_anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    compile_translated(&translated(pattern)?)
+    compile_translated(&translated(pattern)?, REGEX_SIZE_MAX_BYTES)
 }
 
 fn translated(pattern: &str) -> Result<String, regex::Error> {
@@ -40,9 +45,21 @@ fn translated(pattern: &str) -> Result<String, regex::Error> {
         .map_err(|problem| regex::Error::Syntax(format!("error parsing regexp: {problem}")))
 }
 
-fn compile_translated(translated: &str) -> Result<regex::Regex, regex::Error> {
+/// The program, and what it takes at most.
+fn compile_measured(translated: &str) -> Result<(regex::Regex, usize), regex::Error> {
+    for size in PROGRAM_SIZES_BYTES {
+        match compile_translated(translated, size) {
+            Ok(regex) => return Ok((regex, size)),
+            Err(regex::Error::CompiledTooBig(_)) if size < REGEX_SIZE_MAX_BYTES => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(regex::Error::CompiledTooBig(REGEX_SIZE_MAX_BYTES))
+}
+
+fn compile_translated(translated: &str, size_max: usize) -> Result<regex::Regex, regex::Error> {
     regex::RegexBuilder::new(&format!("^(?s:{translated})$"))
-        .size_limit(REGEX_SIZE_MAX_BYTES)
+        .size_limit(size_max)
         .dfa_size_limit(DFA_SIZE_MAX_BYTES)
         .nest_limit(NESTING_MAX)
         .build()

@@ -6,7 +6,7 @@
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 use regex_syntax::hir::{Dot, Hir, HirKind};
 
-use super::{NESTING_MAX, compile_translated, translated};
+use super::{NESTING_MAX, compile_measured, translated};
 
 /// Most texts of a finite expression that are listed: looking them up one by one is then still cheaper than a scan.
 const TEXTS_MAX: usize = 1024;
@@ -28,13 +28,22 @@ enum Program {
     Prefix {
         longer: bool,
     },
-    Regex(regex::Regex),
+    Regex {
+        regex: regex::Regex,
+        bytes: usize,
+    },
 }
 
 impl Pattern {
     /// # Errors
-    /// Those of [`super::compile_anchored`].
+    /// Those of [`super::compile_anchored`]; alternatives of plain text may be of any length.
     pub fn new(pattern: &str) -> Result<Pattern, regex::Error> {
+        if let Some(mut values) = plain_alternatives(pattern) {
+            values.sort_unstable();
+            values.dedup();
+            let prefix = shared_prefix(&values).to_string();
+            return Ok(Pattern { program: Program::Values(values), prefix });
+        }
         let translated = translated(pattern)?;
         let mut parser = regex_syntax::ParserBuilder::new()
             .dot_matches_new_line(true)
@@ -47,7 +56,10 @@ impl Pattern {
         let program = match (values(&hir), any_after_prefix(&hir)) {
             (Some(values), _) => Program::Values(values),
             (None, Some(longer)) => Program::Prefix { longer },
-            (None, None) => Program::Regex(compile_translated(&translated)?),
+            (None, None) => {
+                let (regex, bytes) = compile_measured(&translated)?;
+                Program::Regex { regex, bytes }
+            }
         };
         Ok(Pattern { program, prefix })
     }
@@ -61,7 +73,7 @@ impl Pattern {
                 let rest = text.strip_prefix(self.prefix.as_str());
                 rest.is_some_and(|rest| !longer || !rest.is_empty())
             }
-            Program::Regex(regex) => regex.is_match(text),
+            Program::Regex { regex, .. } => regex.is_match(text),
         }
     }
 
@@ -69,7 +81,15 @@ impl Pattern {
     pub fn values(&self) -> Option<&[String]> {
         match &self.program {
             Program::Values(values) => Some(values),
-            Program::Prefix { .. } | Program::Regex(_) => None,
+            Program::Prefix { .. } | Program::Regex { .. } => None,
+        }
+    }
+
+    /// What the compiled program takes at most; nothing if there is none.
+    pub fn program_bytes(&self) -> usize {
+        match &self.program {
+            Program::Values(_) | Program::Prefix { .. } => 0,
+            Program::Regex { bytes, .. } => *bytes,
         }
     }
 
@@ -77,6 +97,39 @@ impl Pattern {
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
+}
+
+/// The alternatives of `a|b`, `(a|b)` or `(?:a|b)`, in which only punctuation is escaped: what variables of dashboards
+/// become. Needs neither a syntax tree nor a limit.
+fn plain_alternatives(pattern: &str) -> Option<Vec<String>> {
+    let grouped = pattern.strip_prefix("(?:").or_else(|| pattern.strip_prefix('('));
+    let inner = match grouped.and_then(|rest| rest.strip_suffix(')')) {
+        Some(inner) => inner,
+        None => pattern,
+    };
+    let mut values = vec![String::new()];
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let literal = match c {
+            '|' => {
+                values.push(String::new());
+                continue;
+            }
+            '\\' => chars.next().filter(char::is_ascii_punctuation)?,
+            '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '^' | '$' => return None,
+            c => c,
+        };
+        values.last_mut()?.push(literal);
+    }
+    Some(values)
+}
+
+/// What all of some sorted texts begin with.
+fn shared_prefix(sorted: &[String]) -> &str {
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return "" };
+    let same = first.char_indices().zip(last.chars()).find(|((_, a), b)| a != b);
+    let end = same.map_or(first.len().min(last.len()), |((offset, _), _)| offset);
+    first.get(..end).unwrap_or("")
 }
 
 fn prefixes(hir: &Hir) -> Seq {

@@ -145,11 +145,39 @@ fn errors_name_the_place() {
 
 #[test]
 fn limits() {
-    assert!(compile_anchored(&"a".repeat(PATTERN_MAX_BYTES)).is_ok());
-    assert!(compile_anchored(&"a".repeat(PATTERN_MAX_BYTES + 1)).is_err());
+    let of_length = |length: usize| format!("{}a*", "a".repeat(length - 2));
+    assert!(Pattern::new(&of_length(10_000)).is_ok());
+    let error = Pattern::new(&of_length(PATTERN_MAX_BYTES + 1)).err().unwrap().to_string();
+    assert_eq!(error, "regular expression of 65537 bytes is longer than the limit of 65536");
     assert!(compile_anchored(&format!("{}a{}", "(".repeat(1000), ")".repeat(1000))).is_err());
     assert!(compile_anchored("(((a{100}){100}){100}){100}").is_err());
     assert!(compile_anchored("\\pL{1000}").is_err());
+}
+
+#[test]
+fn alternatives_of_plain_text_compile_nothing_and_have_no_limit() {
+    let many: Vec<String> = (0..50_000).map(|index| format!("web\\.{index}:9100")).collect();
+    for pattern in
+        [many.join("|"), format!("({})", many.join("|")), format!("(?:{})", many.join("|"))]
+    {
+        let pattern = Pattern::new(&pattern).unwrap();
+        assert_eq!((pattern.program_bytes(), pattern.prefix()), (0, "web."));
+        assert_eq!(pattern.values().unwrap().len(), 50_000);
+        assert!(pattern.is_match("web.49999:9100") && !pattern.is_match("webx49999:9100"));
+    }
+    // With the dot as it is, a program is needed, and a thousand values still fit.
+    let dotted = many[..1_000].join("|").replace('\\', "");
+    let pattern = Pattern::new(&dotted).unwrap();
+    assert!(pattern.program_bytes() > 0);
+    assert!(pattern.is_match("web.999:9100") && pattern.is_match("webx999:9100"));
+}
+
+#[test]
+fn programs_are_measured() {
+    let bytes = |pattern: &str| Pattern::new(pattern).unwrap().program_bytes();
+    assert_eq!((bytes("a.*"), bytes("x|y"), bytes("")), (0, 0, 0));
+    assert!(bytes(".*a") <= 32 << 10);
+    assert_eq!(bytes("(a.{500}){3}"), REGEX_SIZE_MAX_BYTES);
 }
 
 #[test]
@@ -169,6 +197,9 @@ fn literals_of_matchers() {
         ("a|", Some(&["", "a"]), ""),
         ("10\\.0\\.0\\.1|10\\.0\\.0\\.2", Some(&["10.0.0.1", "10.0.0.2"]), "10.0.0."),
         ("(foo|foobar)", Some(&["foo", "foobar"]), "foo"),
+        ("(?:b|a\\-1|b)", Some(&["a-1", "b"]), ""),
+        ("(a)|(b)", Some(&["a", "b"]), ""),
+        ("éa|èa", Some(&["èa", "éa"]), ""),
         ("x(a|b)y", Some(&["xay", "xby"]), "x"),
         ("ab?", Some(&["a", "ab"]), "a"),
         ("[ab]1", Some(&["a1", "b1"]), ""),

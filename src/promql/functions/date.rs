@@ -2,6 +2,8 @@
 //! Gregorian. Fractions of seconds are cut off. What does not fit an `i64` (NaN, infinities) is the lowest `i64`, and
 //! years before the lowest of Go's calendar come out at its other end, as in Prometheus on x86-64.
 
+use crate::model::time::civil_from_days;
+
 /// The calendar function of this name in PromQL.
 pub fn date_function(name: &str) -> Option<fn(f64) -> f64> {
     Some(match name {
@@ -19,14 +21,12 @@ pub fn date_function(name: &str) -> Option<fn(f64) -> f64> {
 
 const DAY_SECONDS: i128 = 86_400;
 /// The epoch was a Thursday; Sunday is 0.
-const THURSDAY: i128 = 4;
+const THURSDAY: i64 = 4;
 /// The Gregorian calendar repeats after 400 years of this many days.
 const ERA_DAYS: i128 = 146_097;
-/// From 0000-03-01 to the epoch.
-const EPOCH_DAYS: i128 = 719_468;
 /// The first second of Go's calendar, 1 January of the year -292277022399, relative to the epoch.
 const GO_FIRST_SECOND: i128 = -(730_692_556 * ERA_DAYS * DAY_SECONDS) - 62_135_596_800;
-const DAYS_BEFORE_MONTH: [i128; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const DAYS_BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /// Seconds since the epoch as Go's conversion and calendar see them.
 fn unix_seconds(value: f64) -> i128 {
@@ -37,8 +37,8 @@ fn unix_seconds(value: f64) -> i128 {
     if seconds < GO_FIRST_SECOND { seconds + (1 << 64) } else { seconds }
 }
 
-fn day_number(value: f64) -> i128 {
-    unix_seconds(value).div_euclid(DAY_SECONDS)
+fn day_number(value: f64) -> i64 {
+    unix_seconds(value).div_euclid(DAY_SECONDS) as i64
 }
 
 fn second_of_day(value: f64) -> i128 {
@@ -46,44 +46,31 @@ fn second_of_day(value: f64) -> i128 {
 }
 
 struct Date {
-    year: i128,
+    year: i64,
     /// From 1.
-    month: i128,
+    month: i64,
     /// From 1.
-    day: i128,
+    day: i64,
 }
 
 impl Date {
-    /// After Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days: years begin in
-    /// March, so that the leap day is their last.
     fn of(value: f64) -> Date {
-        let days = day_number(value) + EPOCH_DAYS;
-        let era = days.div_euclid(ERA_DAYS);
-        let day_of_era = days.rem_euclid(ERA_DAYS);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        Date {
-            year: era * 400 + year_of_era + i128::from(month <= 2),
-            month,
-            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
-        }
+        let (year, month, day) = civil_from_days(day_number(value));
+        Date { year, month, day }
     }
 
     fn is_leap_year(&self) -> bool {
         self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0)
     }
 
-    fn day_of_year(&self) -> i128 {
-        let leap_day = i128::from(self.is_leap_year() && self.month > 2);
+    fn day_of_year(&self) -> i64 {
+        let leap_day = i64::from(self.is_leap_year() && self.month > 2);
         DAYS_BEFORE_MONTH[self.month as usize - 1] + leap_day + self.day
     }
 
-    fn days_in_month(&self) -> i128 {
+    fn days_in_month(&self) -> i64 {
         match self.month {
-            2 => 28 + i128::from(self.is_leap_year()),
+            2 => 28 + i64::from(self.is_leap_year()),
             4 | 6 | 9 | 11 => 30,
             _ => 31,
         }

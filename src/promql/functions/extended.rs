@@ -113,21 +113,9 @@ fn difference(window: &Window<'_>, edges: Edges, is_counter: bool) -> Option<f64
     let inner_start = first + usize::from(timestamps[first] <= range_start);
     let inner_end = last + usize::from(timestamps[last] < range_end);
     let inner = values.get(inner_start..inner_end).unwrap_or(&[]);
-    let lost = if is_counter { lost_in_resets(left, inner, right) } else { 0.0 };
+    let values = std::iter::once(left).chain(inner.iter().copied()).chain([right]);
+    let lost = if is_counter { rate::lost_in(values) } else { 0.0 };
     Some(right - left + lost)
-}
-
-/// What the counter had reached before each of its resets.
-fn lost_in_resets(left: f64, inner: &[f64], right: f64) -> f64 {
-    let mut lost = 0.0;
-    let mut before = left;
-    for value in inner.iter().copied().chain([right]) {
-        if value < before {
-            lost += before;
-        }
-        before = value;
-    }
-    lost
 }
 
 #[cfg(test)]

@@ -21,8 +21,6 @@ pub struct BucketQuantile {
     pub value: f64,
     /// Set if counts fell from one bucket to the next and were raised: the info annotation.
     pub forced_monotonic: Option<MonotonicityFix>,
-    /// Differences too small to matter were levelled.
-    pub fixed_precision: bool,
 }
 
 /// Which buckets were raised (lowest and highest upper bound) and the largest raise.
@@ -39,7 +37,7 @@ pub struct MonotonicityFix {
 /// phi < 0, +Inf for phi > 1. Linear within a bucket; the lowest bucket begins at 0 if its bound is positive,
 /// else its bound is the answer; in the highest the second-highest bound is.
 pub fn bucket_quantile(phi: f64, buckets: &mut [Bucket]) -> BucketQuantile {
-    let plain = |value| BucketQuantile { value, forced_monotonic: None, fixed_precision: false };
+    let plain = |value| BucketQuantile { value, forced_monotonic: None };
     if phi.is_nan() {
         return plain(f64::NAN);
     }
@@ -50,8 +48,8 @@ pub fn bucket_quantile(phi: f64, buckets: &mut [Bucket]) -> BucketQuantile {
         return plain(f64::INFINITY);
     }
     let Some(buckets) = prepared(buckets) else { return plain(f64::NAN) };
-    let (forced_monotonic, fixed_precision) = make_monotonic(buckets);
-    BucketQuantile { value: interpolated_bound(phi, buckets), forced_monotonic, fixed_precision }
+    let forced_monotonic = make_monotonic(buckets);
+    BucketQuantile { value: interpolated_bound(phi, buckets), forced_monotonic }
 }
 
 /// The share of the observations between `lower` and `upper`, interpolated linearly as in [`bucket_quantile`]; nothing
@@ -89,17 +87,15 @@ fn prepared(buckets: &mut [Bucket]) -> Option<&mut [Bucket]> {
 }
 
 /// Raises every count to that of the bucket before, and levels differences within the tolerance.
-fn make_monotonic(buckets: &mut [Bucket]) -> (Option<MonotonicityFix>, bool) {
+fn make_monotonic(buckets: &mut [Bucket]) -> Option<MonotonicityFix> {
     let mut fix: Option<MonotonicityFix> = None;
-    let mut fixed_precision = false;
     let mut highest = buckets[0].count;
     for bucket in &mut buckets[1..] {
         let Bucket { upper_bound, count } = *bucket;
         if count == highest {
             continue;
         }
-        if almost_equal(highest, count) {
-            fixed_precision = true;
+        if almost_equal(highest, count, SMALL_DELTA_RELATIVE) {
             bucket.count = highest;
         } else if count < highest {
             let fix = fix.get_or_insert(MonotonicityFix {
@@ -114,19 +110,20 @@ fn make_monotonic(buckets: &mut [Bucket]) -> (Option<MonotonicityFix>, bool) {
             highest = count;
         }
     }
-    (fix, fixed_precision)
+    fix
 }
 
-fn almost_equal(a: f64, b: f64) -> bool {
-    if a.is_nan() && b.is_nan() {
+/// Do two numbers differ by less than `tolerance`, relative to the sum of their magnitudes? NaN equals NaN.
+pub fn almost_equal(a: f64, b: f64, tolerance: f64) -> bool {
+    if a == b || (a.is_nan() && b.is_nan()) {
         return true;
     }
     let sum = a.abs() + b.abs();
     let difference = (a - b).abs();
     if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < SMALL_DELTA_RELATIVE * f64::MIN_POSITIVE;
+        return difference < tolerance * f64::MIN_POSITIVE;
     }
-    difference / sum.min(f64::MAX) < SMALL_DELTA_RELATIVE
+    difference / sum.min(f64::MAX) < tolerance
 }
 
 /// The quantile of sorted, monotonic buckets that end at `+Inf`.
@@ -241,14 +238,14 @@ mod tests {
         assert_eq!(got.value, 0.5);
         let fix = MonotonicityFix { min_bucket: 2.0, max_bucket: 4.0, max_diff: 3.0 };
         assert_eq!(got.forced_monotonic, Some(fix));
-        assert!(!got.fixed_precision);
     }
 
     #[test]
     fn noise_is_levelled_silently() {
         let mut noisy = buckets(&[(1.0, 4.0), (2.0, 4.0 - 1e-13), (INF, 4.0 + 1e-13)]);
         let got = bucket_quantile(1.0, &mut noisy);
-        assert_eq!((got.value, got.forced_monotonic, got.fixed_precision), (1.0, None, true));
+        assert_eq!((got.value, got.forced_monotonic), (1.0, None));
+        assert!(noisy.iter().all(|bucket| bucket.count == 4.0), "{noisy:?}");
     }
 
     #[test]

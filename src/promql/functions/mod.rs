@@ -16,8 +16,9 @@ mod table;
 mod testing;
 
 pub use date::date_function;
-pub use lookup::{check_arguments, range_function};
+pub use lookup::range_function;
 pub use math::math_function;
+pub use over_time::factor_problem;
 pub use table::signature;
 
 use super::ast::ValueType;
@@ -32,6 +33,17 @@ pub struct Signature {
     pub returns: ValueType,
     /// Behind the feature flag `promql-experimental-functions`.
     pub experimental: bool,
+    pub context: Context,
+}
+
+/// What the answer of a function depends on besides its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    Nothing,
+    /// Where the query starts and ends, and how it steps.
+    Query,
+    /// The time of the step.
+    Step,
 }
 
 /// How many arguments beyond the fixed ones a call may have.

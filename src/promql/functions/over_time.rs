@@ -97,13 +97,10 @@ pub fn ts_of_max_over_time(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 }
 
 /// Holt's linear smoothing. Arguments: the smoothing factor and the trend factor, both within (0, 1)
-/// (see [`super::check_arguments`]); without that, and with fewer than two samples, no result.
+/// (see [`factor_problem`]). Fewer than two samples have no result.
 pub fn double_exponential_smoothing(window: &Window<'_>, args: &[f64]) -> Option<f64> {
     let [smoothing, trend] = args else { return None };
     let [first, second, ..] = window.values else { return None };
-    if !is_factor(*smoothing) || !is_factor(*trend) {
-        return None;
-    }
     let (mut before, mut smoothed, mut slope) = (0.0, *first, second - first);
     for (index, value) in window.values.iter().enumerate().skip(1) {
         if index > 1 {
@@ -115,9 +112,19 @@ pub fn double_exponential_smoothing(window: &Window<'_>, args: &[f64]) -> Option
     Some(smoothed)
 }
 
-/// Is this a valid smoothing or trend factor?
-pub fn is_factor(value: f64) -> bool {
-    value > 0.0 && value < 1.0
+/// What is wrong with the factors of [`double_exponential_smoothing`], in Prometheus' words. NaN passes.
+pub fn factor_problem(smoothing: f64, trend: f64) -> Option<String> {
+    let problem = |value: f64, what: &str, symbol: &str| {
+        (value <= 0.0 || value >= 1.0).then(|| {
+            let shown = match value {
+                f64::INFINITY => "+Inf".to_string(),
+                f64::NEG_INFINITY => "-Inf".to_string(),
+                value => format!("{value:.6}"),
+            };
+            format!("invalid {what} factor. Expected: 0 < {symbol} < 1, got: {shown}")
+        })
+    };
+    problem(smoothing, "smoothing", "sf").or_else(|| problem(trend, "trend", "tf"))
 }
 
 fn seconds(milliseconds: i64) -> f64 {
@@ -229,7 +236,15 @@ mod tests {
         // By hand: s = 0, b = 4; s = 2 + 0.5*(0+4) = 4; b = 0.5*4 + 0.5*4 = 4; s = 1 + 0.5*(4+4) = 5.
         assert_eq!(of(double_exponential_smoothing, &[0.0, 4.0, 2.0], &[0.5, 0.5]), Some(5.0));
         assert_eq!(of(double_exponential_smoothing, &[1.0], &[0.5, 0.5]), None);
-        assert_eq!(of(double_exponential_smoothing, &[1.0, 2.0], &[1.0, 0.5]), None);
+    }
+
+    #[test]
+    fn smoothing_factors_are_within_zero_and_one() {
+        assert_eq!(factor_problem(0.5, 0.1), None);
+        assert_eq!(factor_problem(NAN, NAN), None);
+        let problem = factor_problem(1.0, 0.1).unwrap();
+        assert_eq!(problem, "invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000");
+        assert!(factor_problem(0.5, 0.0).unwrap().starts_with("invalid trend factor"));
     }
 
     #[test]

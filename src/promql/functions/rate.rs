@@ -100,13 +100,18 @@ fn lost_in_resets(values: &[f64]) -> f64 {
     if !pairs.fold(false, |falls, (before, after)| falls | (after < before)) {
         return 0.0;
     }
+    lost_in(values.iter().copied())
+}
+
+/// What a counter with these values had reached before each of its resets.
+pub fn lost_in(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut lost = 0.0;
     let mut before = f64::NEG_INFINITY;
     for value in values {
-        if *value < before {
+        if value < before {
             lost += before;
         }
-        before = *value;
+        before = value;
     }
     lost
 }

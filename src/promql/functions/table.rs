@@ -1,7 +1,7 @@
 //! Every function of PromQL 3.14 with its signature, in alphabetical order. The parser resolves names here and the
 //! checker reads the types; what the functions compute is in the files beside.
 
-use super::{Signature, Variadic};
+use super::{Context, Signature, Variadic};
 use crate::promql::ast::ValueType::{self, Matrix, Scalar, String, Vector};
 
 /// Most quantiles one call of `histogram_quantiles` may ask for, as in Prometheus.
@@ -14,7 +14,14 @@ pub fn signature(name: &str) -> Option<&'static Signature> {
 }
 
 const fn vector(name: &'static str, args: &'static [ValueType]) -> Signature {
-    Signature { name, args, variadic: Variadic::No, returns: Vector, experimental: false }
+    Signature {
+        name,
+        args,
+        variadic: Variadic::No,
+        returns: Vector,
+        experimental: false,
+        context: Context::Nothing,
+    }
 }
 
 const fn scalar(name: &'static str, args: &'static [ValueType]) -> Signature {
@@ -24,6 +31,10 @@ const fn scalar(name: &'static str, args: &'static [ValueType]) -> Signature {
 impl Signature {
     const fn experimental(self) -> Signature {
         Signature { experimental: true, ..self }
+    }
+
+    const fn of(self, context: Context) -> Signature {
+        Signature { context, ..self }
     }
 
     const fn optional(self, count: usize) -> Signature {
@@ -54,15 +65,15 @@ static SIGNATURES: &[Signature] = &[
     vector("cos", &[Vector]),
     vector("cosh", &[Vector]),
     vector("count_over_time", &[Matrix]),
-    vector("day_of_month", &[Vector]).optional(1),
-    vector("day_of_week", &[Vector]).optional(1),
-    vector("day_of_year", &[Vector]).optional(1),
-    vector("days_in_month", &[Vector]).optional(1),
+    vector("day_of_month", &[Vector]).optional(1).of(Context::Step),
+    vector("day_of_week", &[Vector]).optional(1).of(Context::Step),
+    vector("day_of_year", &[Vector]).optional(1).of(Context::Step),
+    vector("days_in_month", &[Vector]).optional(1).of(Context::Step),
     vector("deg", &[Vector]),
     vector("delta", &[Matrix]),
     vector("deriv", &[Matrix]),
     vector("double_exponential_smoothing", &[Matrix, Scalar, Scalar]).experimental(),
-    scalar("end", &[]).experimental(),
+    scalar("end", &[]).experimental().of(Context::Query),
     vector("exp", &[Vector]),
     vector("first_over_time", &[Matrix]),
     vector("floor", &[Vector]),
@@ -76,7 +87,7 @@ static SIGNATURES: &[Signature] = &[
     vector("histogram_stddev", &[Vector]),
     vector("histogram_stdvar", &[Vector]),
     vector("histogram_sum", &[Vector]),
-    vector("hour", &[Vector]).optional(1),
+    vector("hour", &[Vector]).optional(1).of(Context::Step),
     vector("idelta", &[Matrix]),
     vector("increase", &[Matrix]),
     vector("info", &[Vector, Vector]).optional(1).experimental(),
@@ -92,14 +103,14 @@ static SIGNATURES: &[Signature] = &[
     vector("max_over_time", &[Matrix]),
     scalar("min_of", &[Scalar, Scalar]).experimental(),
     vector("min_over_time", &[Matrix]),
-    vector("minute", &[Vector]).optional(1),
-    vector("month", &[Vector]).optional(1),
+    vector("minute", &[Vector]).optional(1).of(Context::Step),
+    vector("month", &[Vector]).optional(1).of(Context::Step),
     scalar("pi", &[]),
-    vector("predict_linear", &[Matrix, Scalar]),
+    vector("predict_linear", &[Matrix, Scalar]).of(Context::Step),
     vector("present_over_time", &[Matrix]),
     vector("quantile_over_time", &[Scalar, Matrix]),
     vector("rad", &[Vector]),
-    scalar("range", &[]).experimental(),
+    scalar("range", &[]).experimental().of(Context::Query),
     vector("rate", &[Matrix]),
     vector("resets", &[Matrix]),
     vector("round", &[Vector, Scalar]).optional(1),
@@ -112,22 +123,22 @@ static SIGNATURES: &[Signature] = &[
     vector("sort_by_label_desc", &[Vector, String]).repeated(None).experimental(),
     vector("sort_desc", &[Vector]),
     vector("sqrt", &[Vector]),
-    scalar("start", &[]).experimental(),
+    scalar("start", &[]).experimental().of(Context::Query),
     vector("start_timestamp", &[Vector]).experimental(),
     vector("stddev_over_time", &[Matrix]),
     vector("stdvar_over_time", &[Matrix]),
-    scalar("step", &[]).experimental(),
+    scalar("step", &[]).experimental().of(Context::Query),
     vector("sum_over_time", &[Matrix]),
     vector("tan", &[Vector]),
     vector("tanh", &[Vector]),
-    scalar("time", &[]),
-    vector("timestamp", &[Vector]),
+    scalar("time", &[]).of(Context::Step),
+    vector("timestamp", &[Vector]).of(Context::Step),
     vector("ts_of_first_over_time", &[Matrix]).experimental(),
     vector("ts_of_last_over_time", &[Matrix]).experimental(),
     vector("ts_of_max_over_time", &[Matrix]).experimental(),
     vector("ts_of_min_over_time", &[Matrix]).experimental(),
     vector("vector", &[Scalar]),
-    vector("year", &[Vector]).optional(1),
+    vector("year", &[Vector]).optional(1).of(Context::Step),
 ];
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use nom::multi::{many0_count, many1_count};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
+use crate::model::labels::quoted;
+
 /// Longest duration, as in Prometheus: what 64 bits of nanoseconds hold.
 const DURATION_MAX_MS: u64 = i64::MAX as u64 / 1_000_000;
 
@@ -212,7 +214,8 @@ pub fn unquote(literal: &str) -> Result<String, NotUtf8> {
 fn quoted_bytes(bytes: &[u8]) -> String {
     let mut out = String::from("\"");
     for chunk in bytes.utf8_chunks() {
-        out.extend(chunk.valid().chars().flat_map(char::escape_debug));
+        let valid = quoted(chunk.valid());
+        out.push_str(valid.get(1..valid.len() - 1).unwrap_or(""));
         for byte in chunk.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
         }

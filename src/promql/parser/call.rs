@@ -54,6 +54,7 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<Vec<Expr>> {
         return Ok(args);
     }
     loop {
+        cursor.check_list(args.len())?;
         args.push(expression(cursor)?);
         let separator = cursor.peek();
         if cursor.eat(TokenKind::RightParen) {
@@ -131,6 +132,7 @@ pub fn grouping_labels(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
     cursor.expect(TokenKind::LeftParen, CONTEXT, "\"(\"")?;
     let mut labels = Vec::new();
     while !cursor.eat(TokenKind::RightParen) {
+        cursor.check_list(labels.len())?;
         let token = cursor.peek();
         let label = match token.kind {
             TokenKind::Identifier | TokenKind::MetricIdentifier => {

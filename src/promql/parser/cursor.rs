@@ -1,15 +1,23 @@
 //! Walks the tokens and words the errors. Every other file of the parser reads tokens through it; it knows nothing
 //! of the grammar.
 
+use hashbrown::HashMap;
+
 use super::{ParseError, ParseOptions};
 use crate::model::{MatchOp, Matcher};
-use crate::promql::ast::Span;
+use crate::promql::ast::{ExprKind, Span};
+use crate::promql::check::not_utf8;
 use crate::promql::lexer::Lexed;
 use crate::promql::lexer::literal::{self, NotUtf8};
 use crate::promql::lexer::token::{Keyword, Token, TokenKind};
 
-/// Most different regular expressions in one text: compiling one costs as much as parsing a dashboard's query.
-pub const REGEXES_MAX: usize = 100;
+/// Most memory that the compiled regular expressions of one text may take: two thousand small ones, or four of the
+/// largest. Compiling as much takes some tenths of a second. Alternatives of plain text compile nothing.
+pub const PROGRAMS_MAX_BYTES: usize = 8 << 20;
+
+/// Longest list: of matchers, of arguments, of labels to group or match by. More than any series has labels; what is
+/// done for each element of a list, of each series, stays bounded.
+pub const LIST_MAX: usize = 1_000;
 
 pub type Result<T> = std::result::Result<T, ParseError>;
 
@@ -18,13 +26,15 @@ pub struct Cursor<'a> {
     lexed: &'a Lexed,
     position: usize,
     /// One matcher of each regular expression so far: a query often repeats them.
-    regexes: Vec<Matcher>,
+    regexes: HashMap<String, Matcher>,
+    /// What their programs take.
+    program_bytes: usize,
     pub options: &'a ParseOptions,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str, lexed: &'a Lexed, options: &'a ParseOptions) -> Cursor<'a> {
-        Cursor { text, lexed, position: 0, regexes: Vec::new(), options }
+        Cursor { text, lexed, position: 0, regexes: HashMap::new(), program_bytes: 0, options }
     }
 
     /// The token `ahead` of the next one; behind the last one, the last one.
@@ -86,11 +96,18 @@ impl<'a> Cursor<'a> {
         self.text.get(token.span.start as usize..token.span.end as usize).unwrap_or("")
     }
 
+    /// The expression that a string token is.
+    pub fn string_literal(&self, token: Token) -> ExprKind {
+        match literal::unquote(self.text_of(token)) {
+            Ok(text) => ExprKind::String(text),
+            Err(NotUtf8(shown)) => ExprKind::NotUtf8(shown),
+        }
+    }
+
     /// The value of a string token.
     pub fn string(&self, token: Token) -> Result<String> {
-        literal::unquote(self.text_of(token)).map_err(|NotUtf8(shown)| {
-            self.error(token.span, format!("string literal is not valid UTF-8: {shown}"))
-        })
+        literal::unquote(self.text_of(token))
+            .map_err(|NotUtf8(shown)| self.error(token.span, not_utf8(&shown)))
     }
 
     /// The matcher `name op value`; `span` is where an error is.
@@ -101,20 +118,32 @@ impl<'a> Cursor<'a> {
         value: String,
         span: Span,
     ) -> Result<Matcher> {
-        if let Some(same) = self.regexes.iter().find(|m| m.op == op && m.value == value) {
-            return Ok(same.on_label(name));
-        }
         let is_regex = matches!(op, MatchOp::Regex | MatchOp::NotRegex);
-        if is_regex && self.regexes.len() == REGEXES_MAX {
-            let message = format!("expression has more than {REGEXES_MAX} regular expressions");
-            return Err(self.error(span, message));
+        if let Some(same) = self.regexes.get(&value).filter(|_| is_regex) {
+            return Ok(same.again(name, op));
         }
         let matcher =
             Matcher::new(name, op, value).map_err(|error| self.error(span, error.to_string()))?;
+        self.program_bytes += matcher.program_bytes();
+        if self.program_bytes > PROGRAMS_MAX_BYTES {
+            let message = format!(
+                "the regular expressions take more than {PROGRAMS_MAX_BYTES} bytes when compiled"
+            );
+            return Err(self.error(span, message));
+        }
         if is_regex {
-            self.regexes.push(matcher.clone());
+            self.regexes.insert(matcher.value.clone(), matcher.clone());
         }
         Ok(matcher)
+    }
+
+    /// That a list of `length` elements, of which the next token begins one more, is not too long.
+    pub fn check_list(&self, length: usize) -> Result<()> {
+        if length < LIST_MAX {
+            return Ok(());
+        }
+        let message = format!("list of more than {LIST_MAX} elements");
+        Err(self.error(self.peek().span, message))
     }
 
     /// From the start of `start` to the end of the token taken last.

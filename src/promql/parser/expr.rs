@@ -194,7 +194,7 @@ fn primary(cursor: &mut Cursor<'_>) -> Result<Expr> {
     let kind = match token.kind {
         TokenKind::Number(value) => ExprKind::Number(NumberLiteral { value, is_duration: false }),
         TokenKind::Duration(value) => ExprKind::Number(NumberLiteral { value, is_duration: true }),
-        TokenKind::String => ExprKind::String(cursor.string(token)?),
+        TokenKind::String => cursor.string_literal(token),
         TokenKind::LeftParen => return parenthesised(cursor),
         TokenKind::Identifier if cursor.second_kind() == TokenKind::LeftParen => {
             return call::function_call(cursor);

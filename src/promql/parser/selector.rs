@@ -35,6 +35,7 @@ pub fn selector(cursor: &mut Cursor<'_>) -> Result<Expr> {
 
 fn matcher_list(cursor: &mut Cursor<'_>, matchers: &mut Vec<Matcher>) -> Result<()> {
     while !cursor.eat(TokenKind::RightBrace) {
+        cursor.check_list(matchers.len())?;
         matchers.push(matcher(cursor)?);
         if !cursor.eat(TokenKind::Comma) {
             cursor.expect(TokenKind::RightBrace, CONTEXT, "\",\" or \"}\"")?;

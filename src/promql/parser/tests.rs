@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::cursor::REGEXES_MAX;
+use super::cursor::LIST_MAX;
 use super::*;
 use crate::promql::ast::{At, ExprKind, Span};
 use crate::promql::lexer::{NESTING_MAX, OPERATORS_MAX};
@@ -102,6 +102,11 @@ fn strings() {
         (r"'\ud800'", "1:1: escape sequence is an invalid Unicode code point"),
         (r"'\", "1:1: escape sequence not terminated"),
         (r#""a\xc5z""#, "1:1: string literal is not valid UTF-8: \"a\\xc5z\""),
+        (
+            r#"label_join(a, "it's\xc5", "")"#,
+            "1:15: string literal is not valid UTF-8: \"it's\\xc5\"",
+        ),
+        (r#"a{b="\xc5"}"#, "1:5: string literal is not valid UTF-8: \"\\xc5\""),
     ];
     for (text, wanted) in errors {
         assert_eq!(bad(text), wanted, "{text}");
@@ -443,38 +448,68 @@ fn durations_outside_of_queries() {
     }
 }
 
+/// What dashboards make of variables with many values.
+#[test]
+fn long_texts_of_dashboards_parse() {
+    let values: Vec<String> = (0..5_000).map(|i| format!("web\\\\.{i}:9100")).collect();
+    good(&format!("rate(requests_total{{instance=~\"({})\"}}[5m])", values.join("|")));
+    let dotted: Vec<String> = (0..1_000).map(|i| format!("10.0.0.{i}:9100")).collect();
+    good(&format!("rate(requests_total{{instance=~\"{}\"}}[5m])", dotted.join("|")));
+    let sum: Vec<String> = (0..300).map(|i| format!("up{{pod=~\"web-{i}-.+-x\"}}")).collect();
+    good(&sum.join(" or "));
+}
+
 /// Texts that make parsers slow or overflow their stack.
 #[test]
 fn hostile_texts_are_refused_quickly() {
     let nested =
         |open: &str, close: &str, depth| format!("{}a{}", open.repeat(depth), close.repeat(depth));
+    let many = |count: usize, element: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(element).collect()
+    };
     let texts = [
-        nested("(", ")", 8000),
+        nested("(", ")", 500_000),
         nested("(", ")", NESTING_MAX),
-        nested("sum(", ")", 3000),
+        nested("sum(", ")", 200_000),
         nested("abs(", ")", NESTING_MAX),
-        nested("", "[5m:]", 3000),
-        format!("a[{}5m{}]", "(".repeat(5000), ")".repeat(5000)),
+        nested("", "[5m:]", 200_000),
+        format!("a[{}5m{}]", "(".repeat(500_000), ")".repeat(500_000)),
         format!("a[{}5m{}]", "(".repeat(NESTING_MAX), ")".repeat(NESTING_MAX)),
-        "a+".repeat(8000),
+        "a+".repeat(500_000),
         format!("{}a", "a^".repeat(OPERATORS_MAX)),
         format!("{}a", "a+".repeat(OPERATORS_MAX)),
-        format!("{}a", "-".repeat(16_000)),
+        format!("{}a", "-".repeat(1_000_000)),
         format!("{}a", "- ".repeat(OPERATORS_MAX)),
         format!("a[{}5m]", "2^".repeat(OPERATORS_MAX)),
-        "(".repeat(16_000),
-        "\"".repeat(16_001),
-        "{a=\"".repeat(4000),
-        "[".repeat(16_000),
-        "a offset 1".repeat(1600),
-        format!("a{{{}}}", "b=~\".+\",".repeat(1900)),
-        format!("a{{{}}}", (0..900).map(|i| format!("b=~\"\\\\pL{{{i}}}\",")).collect::<String>()),
-        "\\".repeat(16_000),
-        "#".repeat(16_000),
-        "1".repeat(16_000),
-        "1_".repeat(8_000),
-        "1m".repeat(8_000),
-        "é".repeat(8_000),
+        "(".repeat(1_000_000),
+        "\"".repeat(1_000_001),
+        "{a=\"".repeat(250_000),
+        "[".repeat(1_000_000),
+        "a offset 1".repeat(100_000),
+        format!("a{{{}}}", "b=~\".+\",".repeat(120_000)),
+        format!("a{{{}}}", many(900, &|i| format!("b=~\"\\\\pL{{{i}}}\","))),
+        // Different expressions, few in each selector: small ones, large ones, alternatives.
+        format!("histogram_quantiles({}a)", many(60_000, &|i| format!("{{b=~'.{i}'}},"))),
+        format!("{}a", many(950, &|i| format!("{{b=~'{}{i}'}}+", many(70, &|j| format!(".*{j}"))))),
+        format!("{}a", many(15, &|i| format!("{{b=~'{}{i}'}}+", "a.".repeat(30_000)))),
+        format!("{}a", many(15, &|i| format!("{{b=~'{}{i}'}}+", "(a|b)?".repeat(10_000)))),
+        format!("{{b=~'{}'}}", many(100_000, &|i| format!("v{i}|"))),
+        format!("{{b=~'{}'}}", many(100_000, &|i| format!("{}|", i % 7))),
+        // Lists, trees without operators.
+        format!("label_join({}a)", "a,".repeat(500_000)),
+        format!("a + on({}) group_left({}) a", "a,".repeat(250_000), "b,".repeat(250_000)),
+        format!("sum by ({}) (a)", "a,".repeat(500_000)),
+        (0..15).fold("scalar(a)".to_string(), |tree, _| format!("max_of({tree},{tree})")),
+        "\\".repeat(1_000_000),
+        "#".repeat(1_000_000),
+        " ".repeat(1_000_000),
+        "fill ".repeat(200_000),
+        format!("fill{}", " ".repeat(1_000_000)),
+        "1".repeat(1_000_000),
+        "1_".repeat(500_000),
+        "1m".repeat(500_000),
+        "é".repeat(500_000),
+        "a".repeat(1_000_000),
     ];
     for text in texts {
         let start = Instant::now();
@@ -482,6 +517,7 @@ fn hostile_texts_are_refused_quickly() {
         if let Ok(expr) = parsed {
             parse(&expr.to_string(), &ParseOptions::all()).unwrap();
         }
+        assert!(text.len() <= TEXT_MAX_BYTES, "{:.40}", text);
         let elapsed = start.elapsed();
         assert!(elapsed < Duration::from_secs(2), "{elapsed:?} for {:.40}", text);
     }
@@ -498,16 +534,25 @@ fn limits_are_where_they_are_said_to_be() {
     let chain = |operators| format!("{}1", "1+".repeat(operators));
     good(&chain(OPERATORS_MAX));
     assert_eq!(bad(&chain(OPERATORS_MAX + 1)), "1:2002: expression has more than 1000 operators");
-    let regexes = |count| (0..count).map(|i| format!("x=~'{i}',")).collect::<String>();
-    good(&format!("{{{}}}", regexes(REGEXES_MAX)));
-    assert_eq!(
-        bad(&format!("{{{}}}", regexes(REGEXES_MAX + 1))),
-        "1:792: expression has more than 100 regular expressions"
+    let list = |elements: usize| format!("sum by ({}) (a)", "a,".repeat(elements));
+    good(&list(LIST_MAX));
+    assert_eq!(bad(&list(LIST_MAX + 1)), "1:2009: list of more than 1000 elements");
+    // Small expressions take 4 KiB each, so that 2048 of them fit.
+    let regexes = |selectors: usize| -> String {
+        let all = |first: usize| (first..first + 512).map(|i| format!("x=~'{i}+',"));
+        let selector = |index: usize| format!("{{{}}}", all(index * 512).collect::<String>());
+        (0..selectors).map(selector).collect::<Vec<_>>().join("+")
+    };
+    good(&regexes(4));
+    let error = bad(&regexes(5));
+    assert!(
+        error.ends_with("the regular expressions take more than 8388608 bytes when compiled"),
+        "{error}"
     );
     good(&format!("1{}", " ".repeat(TEXT_MAX_BYTES - 1)));
     assert_eq!(
         bad(&" ".repeat(TEXT_MAX_BYTES + 1)),
-        "1:1: query of 16385 bytes is longer than the limit of 16384"
+        "1:1: query of 1048577 bytes is longer than the limit of 1048576"
     );
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::syntax::{NoteRule, Point, Series};
 use crate::model::is_stale;
 use crate::promql::engine::Steps;
+use crate::promql::functions::histogram;
 use crate::promql::value::{MatrixSeries, VectorElement};
 
 /// Two floats are the same if they differ by less than this, relative to the sum of their magnitudes.
@@ -12,18 +13,10 @@ const TOLERANCE_RELATIVE: f64 = 1e-6;
 
 /// Same number within the tolerance, both NaN, or both the staleness marker.
 pub fn almost_equal(a: f64, b: f64) -> bool {
-    if is_stale(a) || is_stale(b) {
-        return is_stale(a) && is_stale(b);
+    match is_stale(a) || is_stale(b) {
+        true => is_stale(a) && is_stale(b),
+        false => histogram::almost_equal(a, b, TOLERANCE_RELATIVE),
     }
-    if a == b || (a.is_nan() && b.is_nan()) {
-        return true;
-    }
-    let sum = a.abs() + b.abs();
-    let difference = (a - b).abs();
-    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return difference < TOLERANCE_RELATIVE * f64::MIN_POSITIVE;
-    }
-    difference / sum.min(f64::MAX) < TOLERANCE_RELATIVE
 }
 
 /// Every expected element and no other, in the same order if `ordered`.

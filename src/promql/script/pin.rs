@@ -3,25 +3,7 @@
 
 use crate::model::Timestamp;
 use crate::promql::ast::{At, Expr, ExprKind, TimeModifiers};
-
-/// Functions whose answer depends on the time of evaluation even if their arguments do not.
-const TIME_DEPENDENT: [&str; 15] = [
-    "days_in_month",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "end",
-    "hour",
-    "minute",
-    "month",
-    "predict_linear",
-    "range",
-    "start",
-    "step",
-    "time",
-    "timestamp",
-    "year",
-];
+use crate::promql::functions::Context;
 
 /// The expression with every selector and subquery that is not at a fixed time put at `at`; what is inside
 /// a subquery follows it. `None` if the answer would still depend on the time of evaluation.
@@ -35,7 +17,7 @@ fn pin(expr: &mut Expr, at: Timestamp) -> bool {
         ExprKind::Selector(selector) => fix(&mut selector.time, at),
         ExprKind::Matrix(matrix) => fix(&mut matrix.selector.time, at),
         ExprKind::Subquery(subquery) => fix(&mut subquery.time, at),
-        ExprKind::Call(call) if TIME_DEPENDENT.contains(&call.function.name) => return false,
+        ExprKind::Call(call) if call.function.context != Context::Nothing => return false,
         _ => {}
     }
     children_mut(expr).into_iter().all(|child| pin(child, at))

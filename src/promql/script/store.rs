@@ -62,7 +62,7 @@ impl Store {
             }
             ExprKind::Unary(unary) => self.is_selected(&unary.expr),
             ExprKind::Paren(inner) => self.is_selected(inner),
-            ExprKind::Number(_) | ExprKind::String(_) => false,
+            ExprKind::Number(_) | ExprKind::String(_) | ExprKind::NotUtf8(_) => false,
         }
     }
 }

@@ -85,8 +85,64 @@ fn topk_is_ordered_at_one_point_in_time() {
     assert_eq!(f.at(10, "bottomk(9, m{g='x'})")[2], "m{g=\"x\", i=\"3\"} NaN");
     assert_eq!(f.at(10, "topk(9, m{g='x'})")[2], "m{g=\"x\", i=\"3\"} NaN");
     assert_eq!(f.at(0, "topk(-1, m)").len(), 0);
-    assert_eq!(f.at(0, "topk(1e300, m)").len(), 4);
+    assert_eq!(f.at(0, "topk(9e18, m)").len(), 4);
+}
+
+#[test]
+fn a_k_that_is_no_number_of_elements_is_an_error() {
+    let f = fleet();
+    for op in ["topk", "bottomk", "limitk"] {
+        let error = |k: &str| f.error_over([0, 10, 10], &format!("{op}({k}, m)"));
+        assert_eq!(error("NaN"), "Parameter value is NaN");
+        assert_eq!(error("Inf"), "Scalar value +Inf overflows int64");
+        assert_eq!(error("1e20"), "Scalar value 1e+20 overflows int64");
+        // The first step decides; k is below 1 at the first only.
+        assert_eq!(error("1 / (time() - 10)"), "Scalar value +Inf overflows int64");
+        assert_eq!(error("(time() - 5) * 1e30"), "Scalar value -5e+30 underflows int64");
+        assert!(f.over([0, 10, 10], &format!("{op}(0.9, m)")).is_empty());
+        assert!(f.at(0, &format!("{op}(-Inf, m)")).is_empty());
+    }
     assert_eq!(f.error_at(0, "topk(NaN, nothing)"), "Parameter value is NaN");
+}
+
+#[test]
+fn a_better_value_takes_the_place_of_the_first_of_the_worst() {
+    let f = load(10, &[("x{i=\"1\"}", "1"), ("x{i=\"2\"}", "1"), ("x{i=\"3\"}", "2")]);
+    assert_eq!(f.at(0, "topk(2, x)"), ["x{i=\"3\"} 2", "x{i=\"2\"} 1"]);
+    assert_eq!(f.at(0, "bottomk(2, -x)"), ["{i=\"3\"} -2", "{i=\"2\"} -1"]);
+    assert_eq!(f.at(0, "bottomk(2, x)"), ["x{i=\"1\"} 1", "x{i=\"2\"} 1"]);
+}
+
+#[test]
+fn groups_come_in_the_order_of_their_first_present_member() {
+    let f = load(
+        10,
+        &[
+            ("m{a=\"1\", g=\"a\"}", "1 stale"),
+            ("m{a=\"2\", g=\"b\"}", "2 2"),
+            ("m{a=\"3\", g=\"a\"}", "3 3"),
+        ],
+    );
+    let first = |time, query| f.at(time, query)[0].clone();
+    for query in ["topk by (g) (1, m)", "limitk by (g) (9, m)", "limit_ratio by (g) (1, m)"] {
+        assert!(first(0, query).contains("g=\"a\""), "{query}");
+        assert!(first(10, query).contains("g=\"b\""), "{query}");
+    }
+}
+
+#[test]
+fn ratios_beyond_one_are_told_once_each() {
+    let f = fleet();
+    let answer = f.answer_over([0, 20, 10], "limit_ratio(time() - 10, m)").unwrap();
+    assert_eq!(
+        answer.warnings,
+        [
+            "PromQL warning: ratio value should be between -1 and 1, got -10, capping to -1 (1:13)",
+            "PromQL warning: ratio value should be between -1 and 1, got 10, capping to 1 (1:13)"
+        ]
+    );
+    let answer = f.answer_over([0, 20, 10], "limit_ratio(time(), m)").unwrap();
+    assert_eq!(answer.warnings.len(), 1);
 }
 
 #[test]

@@ -13,8 +13,38 @@ fn range_functions_with_scalars_that_change() {
     let got = f.over([20, 40, 20], "quantile_over_time(time() / 40, g[30s])");
     assert_eq!(got, ["{} 4@20 4@40"]);
     assert_eq!(f.at(40, "predict_linear(c_total[40s], 10)"), ["{i=\"a\"} 50"]);
-    let error = f.error_at(40, "double_exponential_smoothing(c_total[1m], 0, 0.5)");
-    assert!(error.starts_with("invalid smoothing factor"), "{error}");
+}
+
+#[test]
+fn smoothing_factors_matter_where_there_are_samples() {
+    let f = counters();
+    assert_eq!(
+        f.error_at(40, "double_exponential_smoothing(c_total[1m], 0, 0.5)"),
+        "invalid smoothing factor. Expected: 0 < sf < 1, got: 0.000000"
+    );
+    assert_eq!(
+        f.error_at(0, "double_exponential_smoothing(c_total[1m], 0.5, -Inf)"),
+        "invalid trend factor. Expected: 0 < tf < 1, got: -Inf"
+    );
+    assert!(f.at(500, "double_exponential_smoothing(c_total[1m], 0, 0.5)").is_empty());
+    assert_eq!(f.at(40, "double_exponential_smoothing(c_total[1m], NaN, 0.5)"), ["{i=\"a\"} NaN"]);
+    // Only from 1000 s on is the factor 1.
+    let smoothed = "count(double_exponential_smoothing(c_total[1m], time() / 1000, 0.5))";
+    assert_eq!(f.over([500, 2000, 500], smoothed), Vec::<String>::new());
+    assert_eq!(f.over([50, 2050, 1000], smoothed), ["{} 1@50"]);
+    assert!(f.error_over([0, 50, 10], smoothed).starts_with("invalid smoothing factor"));
+}
+
+#[test]
+fn functions_of_native_histograms_pass_over_floats() {
+    let f = load(10, &[("x", "1 2 3"), ("x_sum", "10 20 30")]);
+    for name in ["sum", "count", "avg", "stddev", "stdvar"] {
+        assert!(f.at(20, &format!("histogram_{name}(x)")).is_empty(), "{name}");
+    }
+    let either = "histogram_sum(rate(x[20s])) or rate(x_sum[20s])";
+    assert_eq!(f.over([10, 20, 10], either), ["{} 1@10 1@20"]);
+    let answer = f.answer_at(20, "histogram_sum(rate(x[20s]))").unwrap();
+    assert!(answer.infos[0].contains("might not be a counter"), "{:?}", answer.infos);
 }
 
 #[test]

@@ -60,4 +60,15 @@ fn delayed_names_are_dropped_at_the_end() {
     assert_eq!(f().delayed().at(20, "abs(a_total) or a_total"), ["{i=\"1\"} 3"]);
     assert!(f().delayed().error_at(20, "abs({i='1'})").contains("same labelset"));
     assert_eq!(f().delayed().at(20, "count(abs({i='1'}))"), ["{} 2"]);
+    assert_eq!(f().delayed().at(20, "abs(a_total)[5s:10s]"), ["{i=\"1\"} 3@20"]);
+    assert!(f().delayed().error_at(20, "abs({i='1'})[5s:10s]").contains("same labelset"));
+}
+
+#[test]
+fn a_group_drops_the_name_if_any_member_does() {
+    let f = load(10, &[("a{i=\"1\"}", "1"), ("a{i=\"2\"}", "2")]).delayed();
+    for query in ["a{i='1'} or (a{i='2'} + 1)", "(a{i='2'} + 1) or a{i='1'}"] {
+        assert_eq!(f.at(0, &format!("sum by (__name__) ({query})")), ["{} 4"], "{query}");
+    }
+    assert_eq!(f.at(0, "sum by (__name__) (a)"), ["a 3"]);
 }

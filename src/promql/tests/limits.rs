@@ -25,6 +25,30 @@ fn samples_held_at_once_are_limited() {
 }
 
 #[test]
+fn the_results_of_a_join_count_as_they_appear() {
+    // Two partners take turns, so that each of the three has two results; at the last step both are there.
+    let mut f = load(
+        10,
+        &[
+            ("m{i=\"1\"}", "1 2 3"),
+            ("m{i=\"2\"}", "1 2 3"),
+            ("m{i=\"3\"}", "1 2 3"),
+            ("one{node=\"x\"}", "1 stale 1"),
+            ("one{node=\"y\"}", "_ 1 1"),
+        ],
+    );
+    let join = "count(m * on() group_left(node) one)";
+    // Five columns of three steps for the operands, six for the results.
+    f.options.samples_max = 5 * 3 + 6 * 3;
+    assert!(f.error_over([0, 20, 10], join).contains("many-to-many"));
+    f.options.samples_max -= 1;
+    assert!(matches!(f.answer_over([0, 20, 10], join), Err(QueryError::TooManySamples)));
+    // What a filter drops takes no room.
+    f.options.samples_max = 5 * 3;
+    assert!(f.over([0, 10, 10], "m < on() group_left(node) one").is_empty());
+}
+
+#[test]
 fn the_budget_is_given_back() {
     let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
     f.options.samples_max = 40;

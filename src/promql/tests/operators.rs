@@ -46,6 +46,22 @@ fn vector_and_scalar() {
 }
 
 #[test]
+fn trims_are_for_histograms() {
+    let f = requests();
+    for query in
+        ["total </ 5", "5 </ total", "total </ total", "total </ on(path) group_right errors"]
+    {
+        let answer = f.answer_at(0, query).unwrap();
+        assert!(super::lines(answer.value).is_empty(), "{query}");
+        let info = "PromQL info: incompatible sample types encountered for binary operator \"</\": float </ float (1:1)";
+        assert_eq!(answer.infos, [info], "{query}");
+    }
+    assert!(f.answer_at(0, "nothing >/ 5").unwrap().infos.is_empty());
+    assert!(f.answer_at(0, "total >/ nothing").unwrap().infos.is_empty());
+    assert_eq!(f.error_at(0, "1 >/ 2"), "operator \">/\" not allowed for Scalar operations");
+}
+
+#[test]
 fn filters_keep_the_vector_s_value_and_name() {
     let f = requests();
     assert_eq!(f.over([0, 10, 10], "total{path='a'} > 15"), ["total{path=\"a\"} 20@10"]);
@@ -113,6 +129,25 @@ fn grouping_labels_must_ensure_unique_matches() {
         f.error_at(0, "m * on() group_left(i) one"),
         "multiple matches for labels: grouping labels must ensure unique matches"
     );
+}
+
+#[test]
+fn matches_are_checked_before_a_filter_drops_them() {
+    let f = load(
+        10,
+        &[("a{i=\"1\", j=\"x\"}", "1"), ("a{i=\"2\", j=\"x\"}", "9"), ("b{j=\"x\", k=\"v\"}", "5")],
+    );
+    for op in [">", "<", "== bool", "=="] {
+        assert_eq!(
+            f.error_at(0, &format!("a {op} on(j) b")),
+            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+        );
+        assert_eq!(
+            f.error_at(0, &format!("a {op} on(j) group_left(i) b")),
+            "multiple matches for labels: grouping labels must ensure unique matches"
+        );
+    }
+    assert_eq!(f.at(0, "a > on(j) group_left(k) b"), ["a{i=\"2\", j=\"x\", k=\"v\"} 9"]);
 }
 
 #[test]
