@@ -2,7 +2,7 @@
 //!
 //! A batch goes through three hands. The thread that calls [`Db::submit`] resolves its series and writes its record; the
 //! WAL thread makes a group of records durable; an apply thread puts the samples into the head and reports. Each loop
-//! is a thin one over a step ([`Core::commit_once`], `Appliers::apply_once`), and tests call the steps themselves.
+//! is a thin one over a step (`Core::commit_once`, `Appliers::apply_once`), and tests call the steps themselves.
 
 pub mod directory;
 mod open;

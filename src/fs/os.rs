@@ -2,7 +2,7 @@
 //! disk's, checked by one suite over both (`tests.rs`).
 //!
 //! Files are created with mode 0600 and directories with 0700, since samples may be confidential; std opens everything
-//! close-on-exec. Files are read through memory maps ([`mmap`]), so a read shares the page cache and copies nothing.
+//! close-on-exec. Files are read through memory maps (`mmap`), so a read shares the page cache and copies nothing.
 #![expect(clippy::disallowed_methods, reason = "the one place where files are opened and changed")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -112,7 +112,7 @@ pub fn double_exponential_smoothing(window: &Window<'_>, args: &[f64]) -> Option
     Some(smoothed)
 }
 
-/// What is wrong with the factors of [`double_exponential_smoothing`], in Prometheus' words. NaN passes.
+/// What is wrong with the factors of `double_exponential_smoothing`, in Prometheus' words. NaN passes.
 pub fn factor_problem(smoothing: f64, trend: f64) -> Option<String> {
     let problem = |value: f64, what: &str, symbol: &str| {
         (value <= 0.0 || value >= 1.0).then(|| {
