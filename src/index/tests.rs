@@ -125,6 +125,6 @@ fn a_few_slots_among_many_values_are_filtered() {
     assert_eq!(select(MatchOp::Regex, "pod-[0-9]{1,3}"), [7, 307, 607, 907]);
     assert_eq!(select(MatchOp::NotRegex, "pod-[0-9]{4}"), [7, 307, 607, 907]);
     assert_eq!(select(MatchOp::Regex, "pod-7|pod-8|pod-907"), [7, 907]);
-    let pods: Vec<String> = (0..3000).step_by(10).map(|i| format!("pod-{i}7")).collect();
+    let pods: Vec<String> = (0..3000).map(|i| format!("pod-{i}")).collect();
     assert_eq!(select(MatchOp::Regex, &pods.join("|")).len(), 10);
 }

@@ -66,7 +66,7 @@ impl<'q> Results<'q> {
     fn materialized(self, query: &'q Query<'q>) -> Result<Materialized<'q>, QueryError> {
         let Results { series, columns, held, .. } = self;
         let all = series.into_iter().zip(columns);
-        let (series, columns) = all.filter(|(_, column)| column.len() > 0).unzip();
+        let (series, columns) = all.filter(|(_, column)| !column.is_empty()).unzip();
         drop(held);
         Materialized::new(query, series, columns)
     }
@@ -182,7 +182,7 @@ impl Join<'_, '_> {
 
     fn set(&mut self, result: usize, step: usize, value: f64) -> Result<(), QueryError> {
         let column = &mut self.results.columns[result];
-        if column.len() == 0 {
+        if column.is_empty() {
             self.results.held.push(self.query.hold(self.steps)?);
             column.reset(self.steps);
         }
