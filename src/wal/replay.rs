@@ -324,12 +324,15 @@ fn trim(disk: &dyn Disk, mut segments: Vec<Segment>) -> Result<u64, WalError> {
     Ok(trimmed_bytes)
 }
 
+/// Removes files. The name of a segment that makes others void may be in memory only, if the process that gave it
+/// died before it could sync the directory: it is made durable before they go.
 fn remove(disk: &dyn Disk, dir: &Path, garbage: &[PathBuf]) -> Result<(), WalError> {
+    if garbage.is_empty() {
+        return Ok(());
+    }
+    disk.sync_dir(dir).map_err(WalError::io("sync", dir))?;
     for path in garbage {
         disk.remove(path).map_err(WalError::io("remove", path))?;
     }
-    if !garbage.is_empty() {
-        disk.sync_dir(dir).map_err(WalError::io("sync", dir))?;
-    }
-    Ok(())
+    disk.sync_dir(dir).map_err(WalError::io("sync", dir))
 }
