@@ -1,12 +1,11 @@
 //! Opening: one function per step, in the order they happen.
 
 use std::path::Path;
-use std::time::Instant;
 
 use super::directory::{check_names, claim};
 use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
 use super::recover::{Recovery, Replayed};
-use super::threads::ThreadHandles;
+use super::threads::{ThreadHandles, report_start};
 use super::{Core, Db, OpenError, View};
 use crate::fs::Disk;
 use crate::head::Head;
@@ -21,27 +20,24 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let queue = Arc::new(CommitQueue::default());
     let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
     let disk = options.disk.clone();
-    let committer =
-        Committer::start(disk, &options.path, wal, &report, queue.clone(), Instant::now());
+    let now = (options.monotonic)();
+    let committer = Committer::start(disk, &options.path, wal, &report, queue.clone(), now);
+    report_start(&committer);
     let core = Arc::new(Core {
         head,
         queue,
         clock: options.clock,
+        monotonic: options.monotonic,
         closed: AtomicBool::new(false),
         scratch: Mutex::default(),
         wal_stats: committer.stats(),
+        lock: Mutex::new(Some(lock)),
     });
     let (threads, stepped) = match options.threads {
         Threads::Own => (ThreadHandles::start(&core, committer), None),
         Threads::Stepped => (ThreadHandles::default(), Some(committer)),
     };
-    Ok(Arc::new(Db {
-        core,
-        threads: Mutex::new(threads),
-        stepped: Mutex::new(stepped),
-        recovery,
-        lock: Mutex::new(Some(lock)),
-    }))
+    Ok(Arc::new(Db { core, threads: Mutex::new(threads), stepped: Mutex::new(stepped), recovery }))
 }
 
 pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
@@ -57,6 +53,7 @@ fn recover(
     read_log: impl FnOnce(crate::wal::replay::Apply<'_>) -> Result<ReplayReport, WalError>,
 ) -> Result<(Recovery, ReplayReport), OpenError> {
     let mut replayed = Replayed::new(head);
-    let report = read_log(&mut |_, record| Ok(replayed.record(record)?)).map_err(OpenError::Wal)?;
+    let report =
+        read_log(&mut |seq, record| replayed.record(seq, record)).map_err(OpenError::Wal)?;
     Ok((replayed.finish(&report), report))
 }

@@ -54,7 +54,7 @@ impl Storage {
 type Row = (&'static str, &'static str, f64);
 
 /// Without `_total`, which the format adds.
-fn counters(stats: &DbStats) -> [Row; 7] {
+fn counters(stats: &DbStats) -> [Row; 8] {
     let wal = &stats.wal;
     [
         ("wal_groups", "Groups of requests made durable together.", wal.groups as f64),
@@ -63,6 +63,7 @@ fn counters(stats: &DbStats) -> [Row; 7] {
         ("wal_syncs", "Calls of fdatasync.", wal.syncs as f64),
         ("wal_sync_seconds", "Time in fdatasync.", wal.sync_nanos as f64 / 1e9),
         ("wal_failed_syncs", "Failed calls of fdatasync.", wal.failed_syncs as f64),
+        ("wal_failed_appends", "Failed writes to the log.", wal.failed_appends as f64),
         ("wal_failed_groups", "Groups that could not be stored.", wal.failed_groups as f64),
     ]
 }
@@ -78,13 +79,13 @@ fn gauges(stats: &DbStats) -> [Row; 9] {
         ("head_samples_bytes", "Memory of the samples.", stats.apply.memory_bytes as f64),
         ("head_index_bytes", "Memory of labels and postings.", index_bytes as f64),
         ("head_alias_bytes", "Memory of known raw keys.", registry.alias_bytes as f64),
-        ("wal_segments", "Segments of the log.", stats.wal.segments as f64),
+        ("wal_segments", "Segments of the log created since the start.", stats.wal.segments as f64),
         ("wal_queue_bytes", "Requests that wait for the log.", stats.queue_bytes as f64),
         ("wal_read_only", "1 while the disk refuses writes.", f64::from(stats.wal.read_only)),
     ]
 }
 
-fn recovered(recovery: &Recovery) -> [Row; 5] {
+fn recovered(recovery: &Recovery) -> [Row; 6] {
     [
         ("recovery_seconds", "Time the last start took to recover.", recovery.took.as_secs_f64()),
         ("recovery_samples", "Samples the last start found.", recovery.samples as f64),
@@ -98,6 +99,11 @@ fn recovered(recovery: &Recovery) -> [Row; 5] {
             "recovery_orphaned_samples",
             "Samples lost with a damaged definition.",
             recovery.orphaned_samples as f64,
+        ),
+        (
+            "recovery_redefined_series",
+            "Series of which the log gives a ref to other labels.",
+            recovery.redefined_series as f64,
         ),
     ]
 }

@@ -21,7 +21,7 @@ pub(super) struct Segment {
     pub(super) blob: Box<dyn Blob>,
     pub(super) bytes: Bytes,
     pub(super) header: Result<SegmentHeader, Corrupt>,
-    /// From its header, or if that is lost from its first frame.
+    /// From its header, or if that is lost from its first good frame.
     pub(super) first_seq: Option<CommitSeq>,
     /// The highest sequence that it says is durable.
     pub(super) proven: CommitSeq,
@@ -73,7 +73,11 @@ impl Segment {
         }
         for frame in self.frames() {
             match frame.head.frame_type {
-                FRAME_TYPE_WRITE => self.first_seq = self.first_seq.or(Some(frame.head.seq)),
+                FRAME_TYPE_WRITE => {
+                    // Of its first group the first frames may be lost, too; the others tell what it begins behind.
+                    let first_seq = frame.head.seq.min(frame.head.durable_seq + 1);
+                    self.first_seq = self.first_seq.or(Some(first_seq));
+                }
                 FRAME_TYPE_DURABLE_MARK => {}
                 other => {
                     let at = frame.place.offset;

@@ -105,6 +105,31 @@ fn a_power_cut_during_recovery_keeps_it_too() {
     assert!(images > 1000, "{images} images");
 }
 
+/// A process that dies at its nth operation, the next one's recovery, and then the power.
+#[test]
+fn a_power_cut_after_a_start_that_was_killed_anywhere_keeps_it_too() {
+    let started = |sim: &SimDisk, known: &Known| Session::open(&sim.kill(), known.clone());
+    let written = || {
+        let sim = SimDisk::new();
+        let mut session = Session::open(&sim, Known::default()).unwrap();
+        assert!(session.commit(2));
+        session
+    };
+    let Session { sim, known, .. } = written();
+    let before = sim.calls(Kind::Mutation);
+    started(&sim, &known).unwrap();
+    for nth in 0..sim.calls(Kind::Mutation) - before {
+        let Session { sim, known, history, .. } = written();
+        sim.fail(Fault::forever(Kind::Mutation, nth, libc::EIO));
+        // What became of it is of no interest: it is dead.
+        let _ = started(&sim, &known);
+        sim.clear_faults();
+        let mut session = started(&sim, &known).unwrap();
+        session.history = history;
+        cut_everywhere(&session, 0, 64).unwrap_or_else(|error| panic!("operation {nth}: {error}"));
+    }
+}
+
 #[test]
 fn what_a_killed_process_left_in_doubt_is_settled_by_the_next() {
     let sim = SimDisk::new();

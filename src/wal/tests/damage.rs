@@ -259,6 +259,28 @@ fn the_next_start_proves_the_last_group() {
 }
 
 #[test]
+fn a_damaged_beginning_does_not_bring_back_what_it_made_void() {
+    let sim = SimDisk::new();
+    let mut session = Session::open(&sim, Known::default()).unwrap();
+    assert!(session.commit(1));
+    for kind in [Kind::Sync, Kind::Truncate] {
+        sim.fail(Fault::forever(kind, 0, libc::EIO));
+    }
+    assert!(!session.commit(2));
+    sim.clear_faults();
+    session.pass(Duration::from_secs(1));
+    assert!(session.commit(2));
+    assert!(session.commit(1));
+    let path = segment_path(3);
+    for at in [0, layout::SEGMENT_HEADER_BYTES as u64] {
+        sim.corrupt(&path, at, 1).unwrap();
+    }
+    let (report, log) = replay_all(&sim.kill()).unwrap();
+    assert_eq!(log, [(1, record(0)), (3, record(4)), (4, record(5))]);
+    assert!(report.damages.iter().any(|d| d.lost == Some(2..=2)), "{:?}", report.damages);
+}
+
+#[test]
 fn what_a_newer_version_wrote_is_refused_and_left_alone() {
     let written = written(true);
     let newer_header =
