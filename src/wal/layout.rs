@@ -10,7 +10,7 @@ pub const WAL_DIR: &str = "wal";
 pub const SEGMENT_NAME_DIGITS: usize = 8;
 pub const SEGMENT_SUFFIX: &str = ".wal";
 
-/// Largest number of a segment: there is always a next one. A file with a larger number in its name is not ours.
+/// Largest number of a segment. A log that has reached it has no next one and is not opened.
 pub const SEGMENT_NUMBER_MAX: u64 = 1 << 62;
 /// Follows the name of a segment that is still being created. Such a file is garbage at start.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";

@@ -41,8 +41,8 @@ pub enum WalError {
     Io { doing: &'static str, path: PathBuf, error: io::Error },
     /// A newer version wrote this. Nothing was changed; that version can read it.
     Newer { path: PathBuf, what: String },
-    /// The receiver of the replay gave up, for its own reason.
-    Apply(Box<dyn Error + Send + Sync>),
+    /// A number is at the end of its range, which no log reaches by writing. Nothing was changed.
+    Exhausted { path: PathBuf, what: String },
 }
 
 impl WalError {
@@ -59,16 +59,13 @@ impl fmt::Display for WalError {
                 f,
                 "{path:?} was written by a newer version ({what}): start that version or a newer one"
             ),
-            WalError::Apply(_) => f.write_str("the log could not be applied"),
+            WalError::Exhausted { path, what } => write!(
+                f,
+                "the log in {path:?} cannot be continued ({what}): move it away and start without it"
+            ),
         }
     }
 }
 
-impl Error for WalError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            WalError::Apply(error) => Some(error.as_ref()),
-            _ => None,
-        }
-    }
-}
+/// What the disk said is in the text: a cause goes through answers and logs as one line.
+impl Error for WalError {}

@@ -32,11 +32,9 @@ use crate::model::CommitSeq;
 /// leaves. A log with more is only made durable where it lies, which suffices unless a sync of it had failed.
 const TAIL_MAX_BYTES: usize = 2 * WAL_QUEUE_MAX_BYTES;
 
-/// Called for each record in order of sequence.
-pub type Apply<'a> = &'a mut dyn FnMut(
-    CommitSeq,
-    &Record<'_>,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+/// Called for each record in order of sequence. An error says that no writer wrote this record: it is damage, as if it
+/// could not be decoded, and the rest goes on.
+pub type Apply<'a> = &'a mut dyn FnMut(CommitSeq, &Record<'_>) -> Result<(), Corrupt>;
 
 /// What a replay found and did.
 #[derive(Debug, Clone, Default)]
@@ -77,16 +75,29 @@ pub struct Damage {
 /// Replays the log in the data directory `dir`. A log that was never begun is empty.
 ///
 /// # Errors
-/// The disk failed, a newer version wrote the log, or `apply` gave up. Trying again is safe in every case.
+/// The disk failed, a newer version wrote the log, or it cannot be continued. Trying again is safe in every case.
 pub fn replay(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
     let (mut report, mut segments) = deliver(disk, &dir, &listing, apply)?;
+    check_room(&dir, &report)?;
     let mut garbage = segments.extract_if(.., |s| s.is_void()).map(|s| s.path).collect::<Vec<_>>();
     garbage.extend(listing.unfinished.iter().map(|n| segment::unfinished_path(&dir, *n)));
     report.trimmed_bytes = trim(disk, segments)?;
     remove(disk, &dir, &garbage)?;
     Ok(report)
+}
+
+/// What would be written next must be read again later.
+fn check_room(dir: &Path, report: &ReplayReport) -> Result<(), WalError> {
+    let what = if report.resume.next_segment > SEGMENT_NUMBER_MAX {
+        format!("segment number {} is the last", report.resume.next_segment - 1)
+    } else if report.last_seq >= SEQ_MAX {
+        format!("sequence {} is the last", report.last_seq)
+    } else {
+        return Ok(());
+    };
+    Err(WalError::Exhausted { path: dir.to_owned(), what })
 }
 
 /// The same without a change to any file: for looking at a log that another process may be writing.
@@ -187,7 +198,7 @@ impl<'a> Replay<'a> {
                 self.damage(segment, corrupt, SEGMENT_HEADER_BYTES as u64, None);
             }
             if !self.ended {
-                self.deliver_segment(segment)?;
+                self.deliver_segment(segment);
             }
             if segment.void_from != CommitSeq::MAX {
                 self.meet(segment, segment.void_from, segment.kept_len);
@@ -204,7 +215,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn deliver_segment(&mut self, segment: &mut Segment) -> Result<(), WalError> {
+    fn deliver_segment(&mut self, segment: &mut Segment) {
         for frame in segment.frames() {
             let Some(payload) = segment.payload(&frame) else { continue };
             let FrameHead { frame_type, seq, durable_seq } = frame.head;
@@ -215,18 +226,17 @@ impl<'a> Replay<'a> {
             }
             if !is_mark && seq >= segment.void_from {
                 segment.kept_len = segment.kept_len.min(frame.place.offset);
-                return Ok(());
+                return;
             }
             self.meet(segment, present, frame.place.offset);
             if self.ended {
-                return Ok(());
+                return;
             }
             if !is_mark {
-                self.deliver_frame(segment, &frame, payload)?;
+                self.deliver_frame(segment, &frame, payload);
             }
             segment.kept_end = frame.end();
         }
-        Ok(())
     }
 
     /// The sequence `seq` is present, at `offset` of this segment: everything expected before it is missing.
@@ -241,18 +251,16 @@ impl<'a> Replay<'a> {
         self.ended |= self.expected < seq;
     }
 
-    fn deliver_frame(
-        &mut self,
-        segment: &mut Segment,
-        frame: &FrameHeader,
-        payload: Bytes,
-    ) -> Result<(), WalError> {
+    fn deliver_frame(&mut self, segment: &mut Segment, frame: &FrameHeader, payload: Bytes) {
         let seq = frame.head.seq;
-        match Record::decode(&payload) {
-            Ok(record) => {
-                (self.apply)(seq, &record).map_err(WalError::Apply)?;
+        let taken = Record::decode(&payload).and_then(|record| {
+            (self.apply)(seq, &record)?;
+            Ok(record.sample_count())
+        });
+        match taken {
+            Ok(samples) => {
                 self.report.frames += 1;
-                self.report.samples += record.sample_count() as u64;
+                self.report.samples += samples as u64;
                 self.report.bytes += payload.len() as u64;
             }
             Err(corrupt) => {
@@ -265,7 +273,6 @@ impl<'a> Replay<'a> {
             segment.unproven = true;
             self.tail.push(payload);
         }
-        Ok(())
     }
 
     /// The storage failed under a segment. What is proven is missed by its sequences and may be there another

