@@ -1,7 +1,8 @@
 //! The one error that every layer that reads bytes shares: bytes that are not what they must be.
-//! Other errors belong to the boundary that reports them and live there.
+//! Other errors belong to the boundary that reports them and live there. And how an error is shown with its causes.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -40,4 +41,16 @@ impl fmt::Display for Corrupt {
     }
 }
 
-impl std::error::Error for Corrupt {}
+impl Error for Corrupt {}
+
+/// An error with its causes, on one line: the text of each tells its own level only.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use silverback::api::Api;
 use silverback::config::{Config, LogFormat, LogLevel};
 use silverback::db::{Db, Options};
+use silverback::error;
 use silverback::server::{self, Fatal};
 use silverback::telemetry::recorder::Recorder;
 use silverback::telemetry::{logs, metrics};
@@ -59,7 +60,7 @@ fn run(config: Config) -> Result<(), Fatal> {
 
 /// Opens the data directory and says in the log what was found there.
 fn open_database(path: &Path) -> Result<Arc<Db>, Fatal> {
-    let db = Db::open(Options::new(path)).map_err(|error| Fatal(error.to_string()))?;
+    let db = Db::open(Options::new(path)).map_err(|error| Fatal(error::chain(&error)))?;
     let recovery = db.recovery();
     for damage in &recovery.damages {
         let lost = damage.lost.as_ref().map(|lost| format!("{}-{}", lost.start(), lost.end()));

@@ -2,6 +2,7 @@
 //!
 //! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
 //! * `database`: outcomes, visibility, refusals, restarts, directories
+//! * `directory`: whose the data directory is, what of it a power cut may take, when it is free again
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
@@ -17,6 +18,7 @@
 
 mod crash_images;
 mod database;
+mod directory;
 mod fixture;
 mod http_api;
 mod http_server;

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use silverback::db::{Db, Recovery, View};
+use silverback::error;
 use silverback::fs::os::OsDisk;
 
 /// Looks into a Silverback data directory. Reads only, and may run beside the server.
@@ -86,7 +87,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 fn open(dir: &Path) -> Result<(View, Recovery), Failure> {
-    Db::open_read_only(&OsDisk, dir).map_err(|error| error.to_string())
+    Db::open_read_only(&OsDisk, dir).map_err(|error| error::chain(&error))
 }
 
 /// An error if not everything could be read: a script must not take the rest for the whole.
