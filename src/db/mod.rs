@@ -26,21 +26,21 @@ use crate::head::Head;
 use crate::head::source::HeadSource;
 use crate::model::{Batch, Outcome};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
-use crate::wal::{CommitQueue, Committer};
+use crate::wal::{CommitQueue, Committer, WalStats};
 use submit::{Pending, Scratch};
 use threads::ThreadHandles;
 
-/// What a query reads: everything acknowledged before the view was made.
+/// What a query reads: see [`Db::view`].
 pub type View = HeadSource;
 
-/// An open database. Dropped without [`Db::close`] it leaves what a crash would leave.
+/// An open database. Dropped without [`Db::close`] it takes nothing more; its threads finish what was taken, mark the end
+/// of the log, release the directory and end, at a time that nobody is told.
 pub struct Db {
     core: Arc<Core>,
     threads: Mutex<ThreadHandles>,
     /// Stepped by hand when the database has no threads of its own; None once it is closed or has threads.
     stepped: Mutex<Option<Committer<Pending>>>,
     recovery: Recovery,
-    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 /// What the threads share.
@@ -50,14 +50,17 @@ struct Core {
     clock: Clock,
     closed: AtomicBool,
     scratch: Mutex<Vec<Scratch>>,
-    wal_stats: Arc<crate::wal::WalStats>,
+    wal_stats: Arc<WalStats>,
+    /// Of the directory. Here, and so held until the last thread that may write has ended.
+    lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl Db {
     /// Opens a data directory, creating it if it is missing, and recovers what it holds.
     ///
     /// # Errors
-    /// The directory is in use, not ours, or cannot be read or written. Nothing was changed.
+    /// The directory is in use, not ours, or cannot be read or written. What was acknowledged is as it was: the directory
+    /// may have been created, and what a crash had left half written may have been removed.
     pub fn open(options: Options) -> Result<Arc<Db>, OpenError> {
         open::open(options)
     }
@@ -71,7 +74,8 @@ impl Db {
     }
 
     /// Takes a batch. Never blocks on the disk; `on_done` is called once, from another thread or this one, when every
-    /// sample of the batch is durable and visible, or with the reason why none of it is stored.
+    /// sample of the batch is durable and visible, or with the reason why none of it is stored. Only a stepped database
+    /// that is dropped without [`Db::close`] forgets what waits: then `on_done` is dropped without a call.
     pub fn submit(
         &self,
         batch: Batch,
@@ -80,7 +84,10 @@ impl Db {
         self.core.submit(&batch, Box::new(on_done));
     }
 
-    /// Everything acknowledged before this call.
+    /// What queries read, as it is whenever they read: a view holds on to the series in memory, not to a moment. A
+    /// selection finds the series with samples applied until then, and reading one of them gives its samples applied
+    /// until that. So everything acknowledged before is there, and requests applied later may appear, one of them perhaps
+    /// in one series and not yet in another.
     pub fn view(&self) -> View {
         HeadSource::new(self.core.head.clone())
     }
@@ -113,7 +120,7 @@ impl Db {
         self.step();
         let stepped = self.stepped.lock().take().map_or(Ok(()), Committer::close);
         let threaded = self.threads.lock().join();
-        self.lock.lock().take();
+        self.core.lock.lock().take();
         stepped.and(threaded).map_err(|error| io::Error::other(error.to_string()))
     }
 }

@@ -30,18 +30,13 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
         closed: AtomicBool::new(false),
         scratch: Mutex::default(),
         wal_stats: committer.stats(),
+        lock: Mutex::new(Some(lock)),
     });
     let (threads, stepped) = match options.threads {
         Threads::Own => (ThreadHandles::start(&core, committer), None),
         Threads::Stepped => (ThreadHandles::default(), Some(committer)),
     };
-    Ok(Arc::new(Db {
-        core,
-        threads: Mutex::new(threads),
-        stepped: Mutex::new(stepped),
-        recovery,
-        lock: Mutex::new(Some(lock)),
-    }))
+    Ok(Arc::new(Db { core, threads: Mutex::new(threads), stepped: Mutex::new(stepped), recovery }))
 }
 
 pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {

@@ -110,7 +110,8 @@ impl Reason {
     }
 }
 
-/// The first sample of a request that was rejected, for the error message.
+/// The sample of a request that the error message names: the first rejected by the first check that rejected any. The
+/// checks are, in order: what ingest stores, labels, the limit on series, the clock, the values stored before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offender {
     pub reason: Reason,

@@ -78,7 +78,7 @@ fn gauges(stats: &DbStats) -> [Row; 9] {
         ("head_samples_bytes", "Memory of the samples.", stats.apply.memory_bytes as f64),
         ("head_index_bytes", "Memory of labels and postings.", index_bytes as f64),
         ("head_alias_bytes", "Memory of known raw keys.", registry.alias_bytes as f64),
-        ("wal_segments", "Segments of the log.", stats.wal.segments as f64),
+        ("wal_segments", "Segments of the log created since the start.", stats.wal.segments as f64),
         ("wal_queue_bytes", "Requests that wait for the log.", stats.queue_bytes as f64),
         ("wal_read_only", "1 while the disk refuses writes.", f64::from(stats.wal.read_only)),
     ]

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use silverback::db::{Db, Options, Threads};
+use silverback::db::{Db, OpenError, Options, Threads};
 use silverback::fs::Disk;
 use silverback::fs::sim::{Fault, Kind, Limits, SimDisk};
 use silverback::sync::Arc;
 
-use crate::fixture::{Contents, apply, contents, options, write};
+use crate::fixture::{Contents, apply, batch, contents, options, write};
 
 fn deep(disk: &SimDisk) -> Options {
     Options { path: "a/b/data".into(), ..options(disk) }
@@ -64,6 +64,32 @@ fn a_directory_in_use_names_its_holder() {
     let holder = format!("process {}", std::process::id());
     assert!(error.contains(&holder) && error.contains("--storage.tsdb.path"), "{error}");
     drop(db);
+}
+
+#[test]
+fn a_dropped_database_holds_its_directory_until_its_threads_are_done() {
+    let disk = SimDisk::new();
+    let own = || Options { threads: Threads::Own, ..options(&disk) };
+    let db = Db::open(own()).unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    db.submit(batch(&[(1, 1_000, 1.0)]), move |outcome| {
+        done.send(outcome.unwrap().written).unwrap();
+        let _ = may_go_on.recv();
+    });
+    assert_eq!(is_done.recv().unwrap(), 1);
+    drop(db);
+    assert!(matches!(Db::open(own()), Err(OpenError::Locked { .. })), "a thread still runs");
+    go_on.send(()).unwrap();
+    let db = loop {
+        match Db::open(own()) {
+            Ok(db) => break db,
+            Err(OpenError::Locked { .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(contents(&db.view()).len(), 1);
+    db.close().unwrap();
 }
 
 #[test]
