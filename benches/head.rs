@@ -102,15 +102,15 @@ fn filled(requests: &[Batch]) -> (Registry, Duration) {
 }
 
 fn restored(requests: &[Batch]) -> Duration {
-    let labels: Vec<Labels> = requests
-        .iter()
-        .flat_map(|request| request.items.iter().map(|item| decode(request.key(item))))
-        .collect::<Result<_, _>>()
-        .expect("keys of this bench are valid");
+    let keys = requests.iter().flat_map(|request| request.items.iter().map(|i| request.key(i)));
+    let define = |(series, key)| Ok((SeriesRef(series), decode(key)?));
+    let definitions: Result<Vec<(SeriesRef, Labels)>, String> =
+        (1..).zip(keys).map(define).collect();
+    let definitions = definitions.expect("keys of this bench are valid");
     let registry = Registry::new(RegistryOptions { series_max: usize::MAX });
     let start = cpu_time();
-    for (i, labels) in labels.iter().enumerate() {
-        registry.restore(SeriesRef(i as u64 + 1), labels).expect("refs of this bench are valid");
+    for record in definitions.chunks(REQUEST_SERIES) {
+        registry.restore(record).expect("refs of this bench are valid");
     }
     cpu_time() - start
 }

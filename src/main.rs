@@ -69,12 +69,23 @@ fn open_database(path: &Path) -> Result<Arc<Db>, Fatal> {
             "the write-ahead log is damaged; everything around the damage was recovered"
         );
     }
+    if recovery.orphaned_samples > 0 {
+        tracing::warn!(
+            samples = recovery.orphaned_samples,
+            "samples are lost, since what series they belong to was in a damaged place of the log"
+        );
+    }
+    if recovery.redefined_series > 0 {
+        tracing::warn!(
+            series = recovery.redefined_series,
+            "the write-ahead log gives refs of series to other series; some of their samples may be mixed up"
+        );
+    }
     tracing::info!(
         requests = recovery.records,
         samples = recovery.samples,
         series = recovery.series,
         trimmed_bytes = recovery.trimmed_bytes,
-        orphaned_samples = recovery.orphaned_samples,
         took_ms = recovery.took.as_millis() as u64,
         "database opened"
     );

@@ -52,6 +52,7 @@ fn recover(
     read_log: impl FnOnce(crate::wal::replay::Apply<'_>) -> Result<ReplayReport, WalError>,
 ) -> Result<(Recovery, ReplayReport), OpenError> {
     let mut replayed = Replayed::new(head);
-    let report = read_log(&mut |_, record| Ok(replayed.record(record)?)).map_err(OpenError::Wal)?;
+    let report =
+        read_log(&mut |seq, record| replayed.record(seq, record)).map_err(OpenError::Wal)?;
     Ok((replayed.finish(&report), report))
 }

@@ -5,7 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::Corrupt;
 use crate::head::Head;
+use crate::head::work::WorkBuilder;
+use crate::model::{CommitSeq, Labels, SeriesRef};
 use crate::wal::{Damage, Record, ReplayReport};
+
+/// Samples applied together, half a megabyte of them: enough that each shard gets a run even from small requests.
+const BATCH_SAMPLES: usize = 16 << 10;
 
 /// What the last start found.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +23,11 @@ pub struct Recovery {
     pub trimmed_bytes: u64,
     /// Damaged places of the log; everything around them is there.
     pub damages: Vec<Damage>,
-    /// Samples whose series was defined in a damaged place only.
+    /// Samples lost because their series was defined in a damaged place only.
     pub orphaned_samples: u64,
+    /// Series of which the log gives a ref to other labels later on. No writer does that; samples of the earlier series
+    /// may be taken for those of the later one.
+    pub redefined_series: u64,
     pub took: Duration,
 }
 
@@ -27,35 +35,70 @@ pub struct Recovery {
 pub(super) struct Replayed<'a> {
     head: &'a Head,
     started: Instant,
+    /// The sequence of the last record taken.
+    last_seq: CommitSeq,
     orphaned_samples: u64,
+    definitions: Vec<(SeriesRef, Labels)>,
+    batch: WorkBuilder,
+    batch_len: usize,
 }
 
 impl<'a> Replayed<'a> {
     pub(super) fn new(head: &'a Head) -> Replayed<'a> {
-        Replayed { head, started: Instant::now(), orphaned_samples: 0 }
+        Replayed {
+            head,
+            started: Instant::now(),
+            last_seq: 0,
+            orphaned_samples: 0,
+            definitions: Vec::new(),
+            batch: WorkBuilder::default(),
+            batch_len: 0,
+        }
     }
 
     /// One record, in commit order.
     ///
     /// # Errors
-    /// A definition no writer could have written.
-    pub(super) fn record(&mut self, record: &Record<'_>) -> Result<(), Corrupt> {
-        for (series, labels) in record.definitions() {
-            self.head.registry.restore(series, &labels)?;
-        }
-        for (series, sample) in record.samples() {
-            match self.head.registry.slot_of(series) {
-                Some(slot) => {
-                    self.head.appliers.apply_replayed(slot, sample);
-                }
-                None => self.orphaned_samples += 1,
+    /// A definition no writer could have written. Nothing of the record is applied.
+    pub(super) fn record(&mut self, seq: CommitSeq, record: &Record<'_>) -> Result<(), Corrupt> {
+        self.skip_to(seq);
+        self.definitions.clear();
+        self.definitions.extend(record.definitions());
+        self.head.registry.restore(&self.definitions)?;
+        self.last_seq = seq;
+        self.head.registry.resolve_replayed(record.samples(), |slot, sample| match slot {
+            Some(slot) => {
+                self.batch.push(slot, sample);
+                self.batch_len += 1;
             }
+            None => self.orphaned_samples += 1,
+        });
+        if self.batch_len >= BATCH_SAMPLES {
+            self.apply_batch();
         }
         Ok(())
     }
 
-    pub(super) fn finish(self, report: &ReplayReport) -> Recovery {
-        self.head.registry.finish_replay();
+    /// What is missing before `seq` is lost, and with it definitions.
+    fn skip_to(&mut self, seq: CommitSeq) {
+        let lost = seq.saturating_sub(self.last_seq + 1);
+        if lost > 0 {
+            self.head.registry.skip_lost(lost);
+            self.last_seq += lost;
+        }
+    }
+
+    fn apply_batch(&mut self) {
+        let next = WorkBuilder::with_capacity(self.batch_len);
+        let batch = std::mem::replace(&mut self.batch, next);
+        self.batch_len = 0;
+        self.head.appliers.apply_replayed(&batch.finish(|_| {}));
+    }
+
+    pub(super) fn finish(mut self, report: &ReplayReport) -> Recovery {
+        self.apply_batch();
+        self.skip_to(report.last_seq + 1);
+        let redefined_series = self.head.registry.finish_replay();
         Recovery {
             records: report.frames,
             samples: report.samples,
@@ -63,6 +106,7 @@ impl<'a> Replayed<'a> {
             trimmed_bytes: report.trimmed_bytes,
             damages: report.damages.clone(),
             orphaned_samples: self.orphaned_samples,
+            redefined_series,
             took: self.started.elapsed(),
         }
     }

@@ -8,10 +8,10 @@
 use std::collections::VecDeque;
 
 use super::encoded::EncodedSeries;
-use super::series::{Appended, SeriesStore};
+use super::series::SeriesStore;
 use super::work::{SHARDS, Slot, Work, index_of, shard_of};
 use crate::error::Corrupt;
-use crate::model::{CommitSeq, Sample, TimeRange};
+use crate::model::{CommitSeq, TimeRange};
 use crate::read::Columns;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 
@@ -134,13 +134,14 @@ impl Appliers {
         self.wake.notify_all();
     }
 
-    /// Appends one sample at once, past the queues: for replay, before the first `push`.
-    pub fn apply_replayed(&self, slot: Slot, sample: Sample) -> Appended {
-        let shard = &self.shards[shard_of(slot)];
-        let mut store = shard.store.lock();
-        let appended = store.append(index_of(slot), sample);
-        shard.publish(&store);
-        appended
+    /// Applies a work at once, past the queues, and reports to nobody: for replay, before the first `push`.
+    pub fn apply_replayed(&self, work: &Work) {
+        for index in work.shards() {
+            let shard = &self.shards[index];
+            let mut store = shard.store.lock();
+            work.apply(index, &mut store);
+            shard.publish(&store);
+        }
     }
 
     /// Copies what a series has within the range; to be decoded without any lock.
@@ -197,6 +198,7 @@ impl Shard {
 mod tests {
     use super::super::work::{ApplyOutcome, WorkBuilder};
     use super::*;
+    use crate::model::Sample;
     use crate::sync::AtomicU64;
 
     fn work(
@@ -260,10 +262,12 @@ mod tests {
     #[test]
     fn replayed_samples_count_as_others() {
         let appliers = Appliers::default();
-        assert_eq!(appliers.apply_replayed(5, Sample::new(1, 1.0)), Appended::Written);
-        assert_eq!(appliers.apply_replayed(5, Sample::new(1, 1.0)), Appended::Duplicate);
+        let reported = |_| panic!("nobody is waiting");
+        let samples = [(5, 1, 1.0), (38, 1, 4.0), (5, 1, 2.0), (5, 2, 3.0)];
+        appliers.apply_replayed(&work(&samples, reported));
+        assert_eq!((read(&appliers, 38), appliers.stats().samples), (vec![(1, 4.0)], 3));
         assert_eq!(apply(&appliers, 1, &[(5, 1, 2.0)]).conflict, 1);
-        assert_eq!(read(&appliers, 5), [(1, 1.0)]);
+        assert_eq!(read(&appliers, 5), [(1, 1.0), (2, 3.0)]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Series refs: which slot has which, and which are *pending*, that is, in no frame known durable. Used by
-//! `head::registry` only.
+//! Series refs: which slot has which, which slot each stands for while the log is replayed, and which are *pending*,
+//! that is, in no frame known durable. Used by `head::registry` only.
 
 use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use crate::model::SeriesRef;
 
@@ -38,6 +40,17 @@ impl SlotRefs {
         self.runs[self.run_of(slot)].at(slot)
     }
 
+    /// Gives a slot that has a ref another.
+    pub fn replace(&mut self, slot: u32, series: SeriesRef) {
+        let index = self.run_of(slot);
+        let run = self.runs[index];
+        let end = self.runs.get(index + 1).map_or(u32::MAX, |next| next.slot);
+        let before = (run.slot < slot).then_some(run);
+        let after = (slot + 1 < end).then(|| Run { slot: slot + 1, series: run.at(slot + 1).0 });
+        let parts = [before, Some(Run { slot, series: series.0 }), after];
+        self.runs.splice(index..=index, parts.into_iter().flatten());
+    }
+
     fn run_of(&self, slot: u32) -> usize {
         self.runs.partition_point(|run| run.slot <= slot).saturating_sub(1)
     }
@@ -64,6 +77,34 @@ impl SlotRefs {
 
 /// The ref of no series. Real ones count from 1.
 pub const NO_SERIES: SeriesRef = SeriesRef(0);
+
+/// Refs kept together: a cache line of slots, so that a request's refs, which mostly follow each other, share the
+/// look-ups.
+const PAGE_REFS: u64 = 16;
+
+/// The slots of refs, while the log is replayed. Several refs may stand for one series.
+#[derive(Debug, Default)]
+pub struct RefSlots {
+    pages: HashMap<u64, [u32; PAGE_REFS as usize]>,
+}
+
+impl RefSlots {
+    /// What a ref without a slot has.
+    const NONE: u32 = u32::MAX;
+
+    pub fn get(&self, series: SeriesRef) -> Option<u32> {
+        let page = self.pages.get(&(series.0 / PAGE_REFS))?;
+        Some(page[(series.0 % PAGE_REFS) as usize]).filter(|slot| *slot != RefSlots::NONE)
+    }
+
+    /// Gives a ref its slot; returns the one it had.
+    pub fn insert(&mut self, series: SeriesRef, slot: u32) -> Option<u32> {
+        let empty = [RefSlots::NONE; PAGE_REFS as usize];
+        let page = self.pages.entry(series.0 / PAGE_REFS).or_insert(empty);
+        let place = &mut page[(series.0 % PAGE_REFS) as usize];
+        Some(std::mem::replace(place, slot)).filter(|slot| *slot != RefSlots::NONE)
+    }
+}
 
 /// The refs that are in no frame known durable: a window of bits over the latest refs.
 #[derive(Debug, Default)]
@@ -135,9 +176,9 @@ mod tests {
         fn slots_keep_their_refs(steps in prop::collection::vec(prop_oneof![4 => Just(1u64), 1 => 0u64..100], 1..200)) {
             let mut slot_refs = SlotRefs::default();
             let mut expected = Vec::new();
-            let mut series = 1000;
+            let mut series = 1000u64;
             for (slot, step) in steps.iter().enumerate() {
-                series = if *step == 0 { series - 500 } else { series + step };
+                series = if *step == 0 { series.saturating_sub(500) } else { series + step };
                 series = series.max(1);
                 slot_refs.push(slot as u32, SeriesRef(series));
                 expected.push(SeriesRef(series));
@@ -149,6 +190,45 @@ mod tests {
             prop_assert_eq!(&refs, &expected);
             for slot in slots {
                 prop_assert_eq!(slot_refs.get(slot), expected[slot as usize]);
+            }
+        }
+
+        #[test]
+        fn replaced_refs_change_nothing_else(
+            gaps in prop::collection::vec(prop_oneof![4 => Just(1u64), 1 => 2u64..9], 1..40),
+            replaced in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        ) {
+            let mut slot_refs = SlotRefs::default();
+            let mut expected = Vec::new();
+            let mut series = 0;
+            for gap in gaps {
+                series += gap;
+                slot_refs.push(expected.len() as u32, SeriesRef(series));
+                expected.push(SeriesRef(series));
+            }
+            for (at, series) in replaced.iter().zip(1000..) {
+                let slot = at.index(expected.len());
+                slot_refs.replace(slot as u32, SeriesRef(series));
+                expected[slot] = SeriesRef(series);
+            }
+            slot_refs.push(expected.len() as u32, SeriesRef(5000));
+            expected.push(SeriesRef(5000));
+            let mut refs = Vec::new();
+            slot_refs.extend((0..expected.len() as u32).map(Some), &mut refs);
+            prop_assert_eq!(&refs, &expected);
+            for (slot, series) in (0..).zip(&expected) {
+                prop_assert_eq!(slot_refs.get(slot), *series);
+            }
+        }
+
+        #[test]
+        fn slots_of_refs_agree_with_a_map(steps in prop::collection::vec((0u64..100, 0u32..9), 0..200)) {
+            let (mut slots, mut model) = (RefSlots::default(), std::collections::BTreeMap::new());
+            for (series, slot) in steps {
+                prop_assert_eq!(slots.insert(SeriesRef(series), slot), model.insert(series, slot));
+            }
+            for series in 0..120 {
+                prop_assert_eq!(slots.get(SeriesRef(series)), model.get(&series).copied());
             }
         }
 

@@ -12,10 +12,8 @@
 //! resolved without it. A new series is pending and has its ref before any other thread can find its slot.
 //! Samples, clocks and the log are not known here.
 
-use hashbrown::HashMap;
-
 use super::alias::{AliasHasher, AliasKey, AliasTable};
-use super::refs::{NO_SERIES, PendingRefs, SlotRefs};
+use super::refs::{NO_SERIES, PendingRefs, RefSlots, SlotRefs};
 use crate::error::Corrupt;
 use crate::index::memory::{IndexMemory, MemoryIndex, RowBuffer};
 use crate::index::table::NO_ID;
@@ -32,8 +30,12 @@ const CREATE_PORTION: usize = 256;
 /// Bytes of a raw key shown when its labels cannot be read.
 const OFFENDER_KEY_MAX_BYTES: usize = 256;
 
-/// Refs in the log are below this. A greater one is damage, and would leave no room for those to come.
+/// Refs are below this. A greater one in the log is damage, and none is given.
 const REF_END: u64 = 1 << 62;
+
+/// Refs that a request lost from the log may have used beyond those known before it: a process gives no more than there
+/// are slots, and every process of which refs are lost has lost a request.
+const REFS_PER_LOST_REQUEST: u64 = 1 << 32;
 
 /// What a registry is told at its start.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +69,16 @@ struct Known {
     index: MemoryIndex,
     row: RowBuffer,
     next_ref: u64,
-    /// Slots by ref while the log is replayed: several refs may stand for one series.
-    replayed: Option<HashMap<SeriesRef, u32>>,
+    /// What only replay needs.
+    replayed: Replayed,
+}
+
+/// What the log has said of refs so far.
+#[derive(Debug, Default)]
+struct Replayed {
+    slots: RefSlots,
+    /// Slots of which a ref was given to other labels.
+    robbed: Vec<u32>,
 }
 
 /// What became of a batch, and buffers that are used again for the next.
@@ -172,7 +182,8 @@ fn readable(raw_key: &[u8]) -> String {
 impl Known {
     /// The slot of a label set, which is added if the limit allows.
     fn find_or_add(&mut self, labels: &Labels, series_max: usize) -> Option<(u32, bool)> {
-        if self.index.len() < series_max && self.index.has_room_for(labels) {
+        let has_room = self.index.len() < series_max && self.next_ref < REF_END;
+        if has_room && self.index.has_room_for(labels) {
             return Some(self.index.find_or_add(labels, &mut self.row));
         }
         self.index.find(labels, &mut self.row).map(|slot| (slot, false))
@@ -185,7 +196,7 @@ impl Registry {
             index: MemoryIndex::default(),
             row: RowBuffer::default(),
             next_ref: NO_SERIES.0 + 1,
-            replayed: Some(HashMap::new()),
+            replayed: Replayed::default(),
         };
         Registry {
             options,
@@ -301,46 +312,75 @@ impl Registry {
         self.first_pending.store(pending.first(), Ordering::Release);
     }
 
-    /// The ref of a slot.
-    pub fn ref_of(&self, slot: u32) -> SeriesRef {
-        self.hot.read().refs.get(slot)
-    }
-
-    /// Takes a definition from the log; gives the slot of its labels. The same ref always gives the same slot, and
-    /// so do two refs with the same labels. The limit on series does not apply.
+    /// Takes the definitions of a record of the log. Two refs with the same labels are one series; a ref that is defined
+    /// anew with other labels stands for those from here on. The limit on series does not apply.
     ///
     /// # Errors
-    /// A ref that was never given, or more label text than an index can hold.
-    pub fn restore(&self, series: SeriesRef, labels: &Labels) -> Result<u32, Corrupt> {
-        if series == NO_SERIES || series.0 >= REF_END {
-            return Err(Corrupt::at(0, "series ref"));
+    /// A ref that was never given, and then none of the definitions is taken; or more label text than an index can hold.
+    pub fn restore(&self, definitions: &[(SeriesRef, Labels)]) -> Result<(), Corrupt> {
+        let is_given = |series: SeriesRef| series != NO_SERIES && series.0 < REF_END;
+        if let Some((series, _)) = definitions.iter().find(|(series, _)| !is_given(*series)) {
+            return Err(Corrupt::at(0, format!("series ref {}, which is never given", series.0)));
         }
         let known = &mut *self.known.write();
-        if let Some(slot) = known.replayed.as_ref().and_then(|slots| slots.get(&series)) {
-            return Ok(*slot);
+        let mut hot = self.hot.write();
+        for (series, labels) in definitions {
+            if !known.index.has_room_for(labels) {
+                return Err(Corrupt::at(0, "size of all series"));
+            }
+            let (slot, is_new) = known.index.find_or_add(labels, &mut known.row);
+            if is_new {
+                hot.refs.push(slot, *series);
+            }
+            known.next_ref = known.next_ref.max(series.0 + 1);
+            let slot_before = known.replayed.slots.insert(*series, slot);
+            known.replayed.robbed.extend(slot_before.filter(|before| *before != slot));
         }
-        if !known.index.has_room_for(labels) {
-            return Err(Corrupt::at(0, "size of all series"));
-        }
-        let (slot, is_new) = known.index.find_or_add(labels, &mut known.row);
-        if is_new {
-            self.hot.write().refs.push(slot, series);
-        }
-        known.next_ref = known.next_ref.max(series.0 + 1);
-        if let Some(slots) = &mut known.replayed {
-            slots.insert(series, slot);
-        }
-        Ok(slot)
+        Ok(())
     }
 
-    /// The slot of a ref that was restored; nothing after [`Registry::finish_replay`].
-    pub fn slot_of(&self, series: SeriesRef) -> Option<u32> {
-        self.known.read().replayed.as_ref()?.get(&series).copied()
+    /// Gives `found` the slots of the samples of a record of the log; None where a sample's series was not defined. None
+    /// of the refs is given again.
+    pub fn resolve_replayed<T>(
+        &self,
+        samples: impl Iterator<Item = (SeriesRef, T)>,
+        mut found: impl FnMut(Option<u32>, T),
+    ) {
+        let known = &mut *self.known.write();
+        for (series, sample) in samples {
+            if (known.next_ref..REF_END).contains(&series.0) {
+                known.next_ref = series.0 + 1;
+            }
+            found(known.replayed.slots.get(series), sample);
+        }
     }
 
-    /// Drops what only replay needs.
-    pub fn finish_replay(&self) {
-        self.known.write().replayed = None;
+    /// So many requests are missing from the log at this point: gives none of the refs that they may have defined. Before
+    /// any series is pending.
+    pub fn skip_lost(&self, requests: u64) {
+        let mut known = self.known.write();
+        let skipped = known.next_ref.saturating_add(requests.saturating_mul(REFS_PER_LOST_REQUEST));
+        // Half of all refs are kept for what comes: damage cannot use them up.
+        known.next_ref = known.next_ref.max(skipped.min(REF_END / 2));
+    }
+
+    /// Ends the replay. A series whose ref was given to other labels gets a new one. Returns how many did.
+    pub fn finish_replay(&self) -> u64 {
+        let known = &mut *self.known.write();
+        let Replayed { slots, mut robbed } = std::mem::take(&mut known.replayed);
+        robbed.sort_unstable();
+        robbed.dedup();
+        let mut pending = self.pending.lock();
+        let mut hot = self.hot.write();
+        robbed.retain(|slot| slots.get(hot.refs.get(*slot)) != Some(*slot));
+        for slot in &robbed {
+            let series = SeriesRef(known.next_ref);
+            known.next_ref += 1;
+            pending.insert(series);
+            hot.refs.replace(*slot, series);
+        }
+        self.first_pending.store(pending.first(), Ordering::Release);
+        robbed.len() as u64
     }
 
     pub fn labels(&self, slot: u32) -> Labels {
@@ -450,7 +490,6 @@ mod tests {
         assert_eq!(out.outcome, Outcome::default());
         assert_eq!(registry.labels(1), Labels::from_pairs([("a", "2"), ("b", "1")]));
         assert_eq!(registry.labels_of(&[1, 0])[1], Labels::from_pairs([("a", "1")]));
-        assert_eq!(registry.ref_of(1), SeriesRef(2));
         assert_eq!(registry.len(), 2);
         assert_eq!(registry.stats().alias_count, 3);
         let again = resolve(&registry, &["a=2,b=1", "a=3", "a=1"]);
@@ -511,34 +550,92 @@ mod tests {
         assert_eq!(registry.label_values("job", None), ["x", "y"]);
     }
 
+    fn restore(registry: &Registry, series: u64, labels: &Labels) -> Result<(), Corrupt> {
+        registry.restore(&[(SeriesRef(series), labels.clone())])
+    }
+
+    fn replayed_slots(registry: &Registry, refs: &[u64]) -> Vec<Option<u32>> {
+        let mut slots = Vec::new();
+        let refs = refs.iter().map(|series| (SeriesRef(*series), ()));
+        registry.resolve_replayed(refs, |slot, ()| slots.push(slot));
+        slots
+    }
+
     #[test]
     fn replay_gives_back_refs_and_new_series_come_after_them() {
         let registry = registry(1);
         let (a, b) = (Labels::from_pairs([("a", "1")]), Labels::from_pairs([("a", "2")]));
-        assert_eq!(registry.restore(SeriesRef(7), &a), Ok(0));
-        assert_eq!(registry.restore(SeriesRef(5), &b), Ok(1));
-        assert_eq!(registry.restore(SeriesRef(7), &a), Ok(0));
-        assert_eq!(registry.restore(SeriesRef(9), &b), Ok(1));
-        assert!(registry.restore(SeriesRef(u64::MAX), &b).is_err());
-        let slots = [5, 6, 7, 9].map(|series| registry.slot_of(SeriesRef(series)));
+        for (series, labels) in [(7, &a), (5, &b), (7, &a), (9, &b)] {
+            restore(&registry, series, labels).unwrap();
+        }
+        let slots = replayed_slots(&registry, &[5, 6, 7, 9]);
         assert_eq!(slots, [Some(1), None, Some(0), Some(1)]);
-        registry.finish_replay();
-        assert_eq!(registry.slot_of(SeriesRef(5)), None);
+        assert_eq!(registry.finish_replay(), 0);
         let out = resolve(&registry, &["a=2", "a=1"]);
         assert_eq!((out.slots.as_slice(), defined(&out)), ([1, 0].as_slice(), vec![]));
         assert_eq!(out.refs, [5, 7].map(SeriesRef));
     }
 
     #[test]
-    fn refs_after_replay_are_greater_than_all_replayed() {
+    fn a_record_with_an_impossible_ref_defines_nothing() {
+        let registry = registry(100);
+        let (a, b) = (Labels::from_pairs([("a", "1")]), Labels::from_pairs([("a", "2")]));
+        for impossible in [0, REF_END, u64::MAX] {
+            let record = [(SeriesRef(3), a.clone()), (SeriesRef(impossible), b.clone())];
+            assert!(registry.restore(&record).is_err());
+        }
+        assert_eq!(replayed_slots(&registry, &[3, 0, u64::MAX]), [None; 3]);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn refs_after_replay_are_greater_than_all_in_the_log_and_all_lost() {
         let registry = registry(100);
         let a = Labels::from_pairs([("a", "1")]);
-        registry.restore(SeriesRef(7), &a).unwrap();
-        registry.restore(SeriesRef(900), &a).unwrap();
+        restore(&registry, 7, &a).unwrap();
+        restore(&registry, 900, &a).unwrap();
+        replayed_slots(&registry, &[950, 20, u64::MAX]);
         registry.finish_replay();
         let out = resolve(&registry, &["a=1", "a=2"]);
-        assert_eq!(out.refs, [7, 901].map(SeriesRef));
-        assert_eq!(defined(&out), [901]);
+        assert_eq!(out.refs, [7, 951].map(SeriesRef));
+        assert_eq!(defined(&out), [951]);
+    }
+
+    #[test]
+    fn refs_of_lost_requests_are_not_given() {
+        let next_after = |lost: u64| {
+            let registry = registry(100);
+            restore(&registry, 7, &Labels::from_pairs([("a", "1")])).unwrap();
+            registry.skip_lost(lost);
+            registry.finish_replay();
+            resolve(&registry, &["a=2"]).refs[0].0
+        };
+        assert_eq!([0, 2].map(next_after), [8, 8 + (2 << 32)]);
+        assert_eq!(next_after(u64::MAX), REF_END / 2, "room is left");
+    }
+
+    #[test]
+    fn a_ref_defined_anew_goes_to_the_later_labels_and_the_earlier_get_another() {
+        let registry = registry(100);
+        let labels = |value: &str| Labels::from_pairs([("a", value)]);
+        for (series, value) in [(1, "1"), (2, "2"), (3, "3"), (2, "4"), (1, "5"), (1, "1")] {
+            restore(&registry, series, &labels(value)).unwrap();
+        }
+        assert_eq!(replayed_slots(&registry, &[1, 2, 3]), [Some(0), Some(3), Some(2)]);
+        assert_eq!(registry.finish_replay(), 2);
+        let out = resolve(&registry, &["a=1", "a=2", "a=3", "a=4", "a=5"]);
+        assert_eq!(out.refs, [1, 4, 3, 2, 5].map(SeriesRef));
+        assert_eq!(out.definitions, [(SeriesRef(4), labels("2")), (SeriesRef(5), labels("5"))]);
+    }
+
+    #[test]
+    fn the_last_ref_is_not_passed() {
+        let registry = registry(100);
+        restore(&registry, REF_END - 2, &Labels::from_pairs([("a", "1")])).unwrap();
+        registry.finish_replay();
+        let out = resolve(&registry, &["a=2", "a=3"]);
+        assert_eq!(out.refs, [REF_END - 1, 0].map(SeriesRef));
+        assert_eq!(out.outcome.rejected[Reason::SeriesLimit as usize], 2);
     }
 
     #[test]

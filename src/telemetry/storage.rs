@@ -84,7 +84,7 @@ fn gauges(stats: &DbStats) -> [Row; 9] {
     ]
 }
 
-fn recovered(recovery: &Recovery) -> [Row; 5] {
+fn recovered(recovery: &Recovery) -> [Row; 6] {
     [
         ("recovery_seconds", "Time the last start took to recover.", recovery.took.as_secs_f64()),
         ("recovery_samples", "Samples the last start found.", recovery.samples as f64),
@@ -98,6 +98,11 @@ fn recovered(recovery: &Recovery) -> [Row; 5] {
             "recovery_orphaned_samples",
             "Samples lost with a damaged definition.",
             recovery.orphaned_samples as f64,
+        ),
+        (
+            "recovery_redefined_series",
+            "Series of which the log gives a ref to other labels.",
+            recovery.redefined_series as f64,
         ),
     ]
 }

@@ -3,6 +3,7 @@
 //! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
 //! * `database`: outcomes, visibility, refusals, restarts, directories
 //! * `directory`: whose the data directory is, what of it a power cut may take, when it is free again
+//! * `recovery`: damage as callers meet it
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
@@ -26,5 +27,6 @@ mod http_support;
 mod http_write;
 mod promql_parse;
 mod promql_scripts;
+mod recovery;
 mod storage_format;
 mod tidy;

@@ -59,6 +59,10 @@ pub fn contents(view: &View, recovery: &Recovery, out: &mut impl Write) -> Resul
         let samples = recovery.orphaned_samples;
         finish(writeln!(out, "{samples} samples without their series, lost with a damaged place"))?;
     }
+    if recovery.redefined_series > 0 {
+        let series = recovery.redefined_series;
+        finish(writeln!(out, "{series} series of which a ref was given to other labels"))?;
+    }
     for damage in &recovery.damages {
         finish(writeln!(out, "damaged: {}, {} bytes", damage.corrupt, damage.len_bytes))?;
     }
