@@ -90,7 +90,7 @@ impl Rows {
     }
 
     /// The pairs of a slot, in order of label name.
-    pub fn pairs(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
+    pub fn pairs(&self, slot: u32) -> impl Iterator<Item = u32> + Clone + '_ {
         let mut cursor = Cursor::new(self.rows.get(*self.positions.get(slot)));
         std::iter::from_fn(move || cursor.varint("label pair").ok().map(|pair| pair as u32))
     }

@@ -27,9 +27,11 @@ impl Labels {
     }
 
     /// From pairs already sorted by name, names unique. The caller guarantees the order.
-    pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
-        let mut text = String::new();
-        let mut ends = Vec::with_capacity(pairs.size_hint().0 * 2);
+    pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Labels {
+        let sizes = pairs.clone().map(|(name, value)| name.len() + value.len());
+        let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+        let mut text = String::with_capacity(bytes);
+        let mut ends = Vec::with_capacity(2 * count);
         for (name, value) in pairs {
             text.push_str(name);
             ends.push(text.len() as u32);
