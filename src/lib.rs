@@ -23,7 +23,8 @@
 //! | 7 | `server` `telemetry` `config` | connections and shutdown, logs and metrics, flags |
 //!
 //! What is absent on purpose: `promql` never opens a file, `ingest` and `promql` know neither `db` nor HTTP,
-//! nothing below rank 6 knows tokio or a metrics library, nothing but `fs` touches a file.
+//! nothing below rank 6 knows tokio or a metrics library or, but for `db::threads`, writes log events, nothing but `fs`
+//! touches a file.
 
 pub mod error;
 pub mod model;

@@ -16,7 +16,7 @@ use std::io;
 use std::path::Path;
 
 pub use directory::OpenError;
-pub use options::{Clock, Options, Threads};
+pub use options::{Clock, Monotonic, Options, Threads};
 pub use recover::Recovery;
 pub use stats::DbStats;
 pub use submit::SubmitError;
@@ -48,6 +48,7 @@ struct Core {
     head: Arc<Head>,
     queue: Arc<CommitQueue<Pending>>,
     clock: Clock,
+    monotonic: Monotonic,
     closed: AtomicBool,
     scratch: Mutex<Vec<Scratch>>,
     wal_stats: Arc<WalStats>,

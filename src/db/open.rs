@@ -1,12 +1,11 @@
 //! Opening: one function per step, in the order they happen.
 
 use std::path::Path;
-use std::time::Instant;
 
 use super::directory::{check_names, claim};
 use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
 use super::recover::{Recovery, Replayed};
-use super::threads::ThreadHandles;
+use super::threads::{ThreadHandles, report_start};
 use super::{Core, Db, OpenError, View};
 use crate::fs::Disk;
 use crate::head::Head;
@@ -21,12 +20,14 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let queue = Arc::new(CommitQueue::default());
     let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
     let disk = options.disk.clone();
-    let committer =
-        Committer::start(disk, &options.path, wal, &report, queue.clone(), Instant::now());
+    let now = (options.monotonic)();
+    let committer = Committer::start(disk, &options.path, wal, &report, queue.clone(), now);
+    report_start(&committer);
     let core = Arc::new(Core {
         head,
         queue,
         clock: options.clock,
+        monotonic: options.monotonic,
         closed: AtomicBool::new(false),
         scratch: Mutex::default(),
         wal_stats: committer.stats(),

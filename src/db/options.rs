@@ -1,7 +1,7 @@
 //! What a database is opened with. Tests give another disk, another clock, and step the threads by hand.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::fs::Disk;
 use crate::fs::os::OsDisk;
@@ -10,6 +10,9 @@ use crate::sync::Arc;
 
 /// Milliseconds since the epoch, now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A time that never goes back, now: for waiting, such as that for another attempt on a full disk.
+pub type Monotonic = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Series the head takes: about 450 bytes each, so that the default bounds the head at some 20 GB.
 pub const SERIES_MAX_DEFAULT: usize = 50_000_000;
@@ -30,6 +33,7 @@ pub struct Options {
     pub path: PathBuf,
     pub disk: Arc<dyn Disk>,
     pub clock: Clock,
+    pub monotonic: Monotonic,
     pub threads: Threads,
     /// A WAL segment over this size is followed by a new one.
     pub wal_segment_bytes: u64,
@@ -38,12 +42,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The real disk, the real clock, default limits.
+    /// The real disk, the real clocks, default limits.
     pub fn new(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),
             disk: Arc::new(OsDisk),
             clock: Arc::new(system_clock),
+            monotonic: Arc::new(Instant::now),
             threads: Threads::Own,
             wal_segment_bytes: crate::wal::layout::WAL_SEGMENT_BYTES,
             series_max: SERIES_MAX_DEFAULT,

@@ -1,13 +1,13 @@
-//! The loops, each a thin one over a step, and their threads.
+//! The loops, each a thin one over a step, and their threads. What the disk does wrong is handled here, so it is here that
+//! the engine writes to the log of events, and nowhere else.
 
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use super::Core;
 use super::submit::{Pending, read_only};
 use crate::head::apply::Appliers;
 use crate::sync::Arc;
-use crate::wal::{Committer, Wake, WalError};
+use crate::wal::{Committer, Group, Wake, WalError};
 
 /// Threads that apply samples: one keeps up with the WAL thread on two cores; a second helps when there are more.
 const APPLY_THREADS_MAX: usize = 2;
@@ -92,7 +92,9 @@ fn apply_loop(appliers: &Appliers) {
 impl Core {
     /// One group: makes durable what is queued, hands it to the shards, or answers why not.
     pub(super) fn commit_once(&self, committer: &mut Committer<Pending>) {
-        let group = committer.commit_once(Instant::now());
+        let was_read_only = self.wal_stats.read_only();
+        let group = committer.commit_once((self.monotonic)());
+        report_group(&group, was_read_only);
         let first_seq = match group.outcome {
             Ok(first_seq) => first_seq,
             Err(cause) => {
@@ -106,5 +108,35 @@ impl Core {
             self.head.appliers.push(seq, &pending.work);
         }
         self.head.appliers.wake();
+    }
+}
+
+/// Says that the log could not be begun.
+pub(super) fn report_start(committer: &Committer<Pending>) {
+    if let Some(cause) = committer.trouble() {
+        report_read_only(cause);
+    }
+}
+
+fn report_read_only(cause: &WalError) {
+    tracing::error!(
+        error = %cause,
+        "the disk refuses writes: requests are refused until it takes them again, which is tried every second"
+    );
+}
+
+/// Says what the disk did to a group.
+fn report_group(group: &Group<Pending>, was_read_only: bool) {
+    match &group.outcome {
+        Err(cause) if !was_read_only => report_read_only(cause),
+        Ok(_) if was_read_only => tracing::info!("the disk takes writes again"),
+        _ => {}
+    }
+    if let (Ok(_), Some(error)) = (&group.outcome, &group.first_error) {
+        tracing::warn!(
+            error = %error,
+            requests = group.tokens.len(),
+            "the disk refused a write: its segment was closed and the write repeated in a new one"
+        );
     }
 }

@@ -54,7 +54,7 @@ impl Storage {
 type Row = (&'static str, &'static str, f64);
 
 /// Without `_total`, which the format adds.
-fn counters(stats: &DbStats) -> [Row; 7] {
+fn counters(stats: &DbStats) -> [Row; 8] {
     let wal = &stats.wal;
     [
         ("wal_groups", "Groups of requests made durable together.", wal.groups as f64),
@@ -63,6 +63,7 @@ fn counters(stats: &DbStats) -> [Row; 7] {
         ("wal_syncs", "Calls of fdatasync.", wal.syncs as f64),
         ("wal_sync_seconds", "Time in fdatasync.", wal.sync_nanos as f64 / 1e9),
         ("wal_failed_syncs", "Failed calls of fdatasync.", wal.failed_syncs as f64),
+        ("wal_failed_appends", "Failed writes to the log.", wal.failed_appends as f64),
         ("wal_failed_groups", "Groups that could not be stored.", wal.failed_groups as f64),
     ]
 }

@@ -39,6 +39,8 @@ pub struct Group<T> {
     /// The sequence of the first token, those of the others follow without holes, and all are durable. Or why
     /// none of them is stored.
     pub outcome: Result<CommitSeq, Arc<WalError>>,
+    /// Why the group had to be written once more, into a new file.
+    pub first_error: Option<WalError>,
     /// In the order in which they were pushed.
     pub tokens: Vec<T>,
 }
@@ -58,7 +60,7 @@ impl<T> Committer<T> {
         let dir = dir.join(layout::WAL_DIR);
         let log = LogWriter::new(disk, &dir, options, replayed.resume.clone(), stats.clone());
         let mut committer = Committer { queue, log, stats, trouble: None };
-        let begun = committer.log.begin_segment();
+        let begun = committer.log.begin_segment().or_else(|_| committer.log.begin_segment());
         committer.note(begun.map_err(Arc::new).err(), now);
         committer
     }
@@ -72,7 +74,8 @@ impl<T> Committer<T> {
     /// whether a disk that refused takes writes again.
     pub fn commit_once(&mut self, now: Instant) -> Group<T> {
         let Taken { payloads, tokens } = self.queue.take();
-        let outcome = self.commit(&payloads, now);
+        let mut first_error = None;
+        let outcome = self.commit(&payloads, now, &mut first_error);
         self.queue.release(&payloads);
         if !tokens.is_empty() {
             match outcome {
@@ -80,7 +83,7 @@ impl<T> Committer<T> {
                 Err(_) => self.stats.count_failed_group(),
             }
         }
-        Group { outcome, tokens }
+        Group { outcome, first_error, tokens }
     }
 
     /// Marks the end of the log as known good.
@@ -95,18 +98,31 @@ impl<T> Committer<T> {
         self.stats.clone()
     }
 
+    /// Why nothing is written at present.
+    pub fn trouble(&self) -> Option<&WalError> {
+        self.trouble.as_ref().map(|trouble| &*trouble.cause)
+    }
+
     /// The sequence that the next payload gets.
     pub fn next_seq(&self) -> CommitSeq {
         self.log.next_seq()
     }
 
-    fn commit(&mut self, payloads: &[Vec<u8>], now: Instant) -> Result<CommitSeq, Arc<WalError>> {
+    fn commit(
+        &mut self,
+        payloads: &[Vec<u8>],
+        now: Instant,
+        first_error: &mut Option<WalError>,
+    ) -> Result<CommitSeq, Arc<WalError>> {
         match &self.trouble {
             Some(trouble) if now < trouble.probe_at => return Err(trouble.cause.clone()),
             None if payloads.is_empty() => return Ok(self.log.next_seq()),
             _ => {}
         }
-        let outcome = self.log.append_group(payloads).map_err(Arc::new);
+        let outcome = self.log.append_group(payloads).or_else(|error| {
+            *first_error = Some(error);
+            self.log.append_group(payloads).map_err(Arc::new)
+        });
         self.note(outcome.as_ref().err().cloned(), now);
         outcome
     }

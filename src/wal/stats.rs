@@ -11,6 +11,7 @@ pub struct WalStats {
     syncs: AtomicU64,
     sync_nanos: AtomicU64,
     failed_syncs: AtomicU64,
+    failed_appends: AtomicU64,
     failed_groups: AtomicU64,
     segments: AtomicU64,
     read_only: AtomicBool,
@@ -37,6 +38,8 @@ getters! {
     sync_nanos,
     /// Syncs of segment files that failed.
     failed_syncs,
+    /// Appends to segment files that failed.
+    failed_appends,
     /// Groups whose requests were told that they are not stored.
     failed_groups,
     /// Segments created.
@@ -70,6 +73,10 @@ impl WalStats {
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
         let counter = if succeeded { &self.syncs } else { &self.failed_syncs };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_failed_append(&self) {
+        self.failed_appends.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_segment(&self) {

@@ -103,13 +103,12 @@ impl LogWriter {
     }
 
     /// Makes a group durable and returns the sequence of its first payload; the others follow without holes.
-    /// A group that fails is written once more into a new file.
     ///
     /// # Errors
-    /// Both attempts failed. Nothing of the group counts; its sequences go to the next group.
+    /// Nothing of the group counts; its sequences go to the next group or attempt, which begins a new file.
     pub(super) fn append_group(&mut self, payloads: &[Vec<u8>]) -> Result<CommitSeq, WalError> {
         let first_seq = self.next_seq();
-        self.try_append(payloads).or_else(|_| self.try_append(payloads))?;
+        self.try_append(payloads)?;
         self.durable_seq = first_seq + payloads.len() as u64 - 1;
         self.tail.clear();
         if self.buffer.capacity() > BUFFER_KEPT_MAX_BYTES {
@@ -236,7 +235,10 @@ impl LogWriter {
     /// One append and one sync of the buffer.
     fn write(&self, file: &mut dyn Append, path: &Path) -> Result<(), WalError> {
         self.stats.count_bytes(self.buffer.len());
-        file.append(&self.buffer).map_err(WalError::io("append to", path))?;
+        if let Err(error) = file.append(&self.buffer) {
+            self.stats.count_failed_append();
+            return Err(WalError::io("append to", path)(error));
+        }
         let begun = Instant::now();
         let synced: io::Result<()> = file.sync();
         self.stats.count_sync(begun.elapsed().as_nanos() as u64, synced.is_ok());

@@ -1,14 +1,14 @@
 //! The database as its callers see it: outcomes, visibility, refusals, restarts, directories.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use silverback::db::{Db, OpenError, Options, SubmitError, Threads};
 use silverback::fs::Disk;
 use silverback::fs::sim::SimDisk;
 use silverback::model::{Matcher, Reason, TimeRange};
 use silverback::read::Source;
-use silverback::sync::{Arc, Mutex};
+use silverback::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 use crate::fixture::{Contents, NOW_MS, apply, batch, contents, data_path, options, submit, write};
 
@@ -94,7 +94,10 @@ fn a_foreign_directory_is_refused_and_left_alone() {
 #[test]
 fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
     let disk = SimDisk::new();
-    let db = Db::open(options(&disk)).unwrap();
+    let (begun, passed_ms) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let ms = passed_ms.clone();
+    let monotonic = Arc::new(move || begun + Duration::from_millis(ms.load(Ordering::Relaxed)));
+    let db = Db::open(Options { monotonic, ..options(&disk) }).unwrap();
     write(&db, &[(1, 1_000, 1.0)]).unwrap();
     disk.set_capacity(Some(0));
     let refused = write(&db, &[(1, 2_000, 1.0)]).err().unwrap();
@@ -102,8 +105,9 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
     assert!(db.stats().wal.read_only);
     assert_eq!(contents(&db.view()).len(), 1);
     disk.set_capacity(None);
-    // A probe is made once a second.
-    std::thread::sleep(Duration::from_millis(1_100));
+    passed_ms.store(999, Ordering::Relaxed);
+    assert!(write(&db, &[(1, 2_000, 1.0)]).is_err(), "an attempt is made once a second");
+    passed_ms.store(1_000, Ordering::Relaxed);
     write(&db, &[(1, 2_000, 1.0)]).unwrap();
     assert!(!db.stats().wal.read_only);
     assert_eq!(contents(&db.view()).len(), 2);

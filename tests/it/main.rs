@@ -3,6 +3,7 @@
 //! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
 //! * `database`: outcomes, visibility, refusals, restarts, directories
 //! * `directory`: whose the data directory is, what of it a power cut may take, when it is free again
+//! * `disk_events`: what the log of events says of a disk that refuses
 //! * `recovery`: damage as callers meet it
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
@@ -20,6 +21,7 @@
 mod crash_images;
 mod database;
 mod directory;
+mod disk_events;
 mod fixture;
 mod http_api;
 mod http_server;

@@ -47,15 +47,22 @@ fn a_group_whose_sync_fails_is_written_anew_and_acknowledged() {
     let sim = SimDisk::new();
     let mut session = Session::open(&sim, Known::default()).unwrap();
     assert!(session.commit(1));
-    for kind in [Kind::Sync, Kind::Append] {
+    for (kind, doing) in [(Kind::Sync, "cannot sync"), (Kind::Append, "cannot append to")] {
         let segments = sim.list(Path::new("/wal")).unwrap().len();
         sim.fail(Fault::once(kind, 0, libc::EIO));
-        assert!(session.commit(2));
+        let id = session.known.next_id;
+        session.known.next_id += 1;
+        session.queue.push(record(id), id).unwrap();
+        let group = session.committer.commit_once(session.now);
+        session.known.acked.insert(group.outcome.unwrap(), id);
+        let error = group.first_error.unwrap().to_string();
+        assert!(error.starts_with(doing), "{error}");
         assert_eq!(sim.list(Path::new("/wal")).unwrap().len(), segments + 1);
     }
     let stats = session.committer.stats();
-    assert_eq!((stats.failed_syncs(), stats.failed_groups(), stats.groups()), (1, 0, 3));
-    assert_eq!(session.kill().unwrap().committer.next_seq(), 6);
+    assert_eq!((stats.failed_syncs(), stats.failed_appends()), (1, 1));
+    assert_eq!((stats.failed_groups(), stats.groups()), (0, 3));
+    assert_eq!(session.kill().unwrap().committer.next_seq(), 4);
 }
 
 #[test]
