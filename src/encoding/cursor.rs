@@ -55,10 +55,6 @@ impl<'a> Cursor<'a> {
         Ok(self.array::<1>(what)?[0])
     }
 
-    pub fn u16(&mut self, what: &'static str) -> Result<u16, Corrupt> {
-        Ok(u16::from_le_bytes(self.array(what)?))
-    }
-
     pub fn u32(&mut self, what: &'static str) -> Result<u32, Corrupt> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }

@@ -10,7 +10,6 @@
 
 mod mmap;
 pub mod os;
-pub mod publish;
 pub mod sim;
 #[cfg(test)]
 mod tests;
@@ -52,9 +51,6 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Takes the exclusive lock of a file (created if missing), held until dropped.
     /// `WouldBlock`: another process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
-
-    /// Bytes an unprivileged writer may still use on the file system of `path`.
-    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 }
 
 /// A file being written, only at its end.

@@ -91,11 +91,6 @@ impl Disk for OsDisk {
         file.write_all(process::id().to_string().as_bytes())?;
         Ok(Box::new(OsLock { _file: file }))
     }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(or_working_dir(path))?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-    }
 }
 
 /// The parent of a bare name is the empty path, which the system does not take for the working directory.

@@ -1,10 +1,9 @@
 //! One suite over the real and the simulated disk: what both must do alike.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::os::OsDisk;
-use super::publish::{TEMPORARY_SUFFIX, publish, remove_leftovers};
 use super::sim::SimDisk;
 use super::{Append, Disk};
 
@@ -161,7 +160,6 @@ fn the_empty_path_is_the_working_directory() {
     for disk in [&OsDisk as &dyn Disk, &SimDisk::new()] {
         disk.list(Path::new("")).unwrap();
         disk.sync_dir(Path::new("")).unwrap();
-        disk.free_bytes(Path::new("")).unwrap();
     }
 }
 
@@ -194,26 +192,5 @@ fn a_lock_has_one_holder() {
         drop(held);
         drop(disk.lock(&path).unwrap());
         assert_eq!(disk.list(dir).unwrap(), ["LOCK"]);
-    });
-}
-
-#[test]
-fn free_space_is_told() {
-    on_both(|disk, dir| assert!(disk.free_bytes(dir).unwrap() > 0));
-}
-
-#[test]
-fn a_published_file_replaces_the_old_one() {
-    on_both(|disk, dir| {
-        let path = dir.join("file");
-        let leftover: PathBuf = dir.join(format!("file{TEMPORARY_SUFFIX}"));
-        drop(write(disk, &leftover, b"left by a crash, longer than what comes"));
-        publish(disk, &path, b"one").unwrap();
-        publish(disk, &path, b"two").unwrap();
-        assert_eq!(read(disk, &path), b"two");
-        assert_eq!(disk.list(dir).unwrap(), ["file"]);
-        drop(disk.create(&leftover).unwrap());
-        assert_eq!(remove_leftovers(disk, dir).unwrap(), 1);
-        assert_eq!(disk.list(dir).unwrap(), ["file"]);
     });
 }

@@ -127,11 +127,6 @@ impl MemoryIndex {
         )
     }
 
-    /// The value of one label of a slot.
-    pub fn label_value(&self, slot: u32, name: &str) -> Option<&str> {
-        self.pair_of(slot, self.name_id(name)?).map(|pair| self.pairs.text(pair))
-    }
-
     /// The slots whose labels satisfy all matchers, ascending.
     pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
         select::select(self, matchers)

@@ -86,9 +86,6 @@ proptest! {
         let (index, by_slot) = build(&sets, with_unique);
         for (slot, labels) in by_slot.iter().enumerate() {
             prop_assert_eq!(&index.labels(slot as u32), labels);
-            for name in NAMES {
-                prop_assert_eq!(index.label_value(slot as u32, name), labels.get(name));
-            }
         }
         let some: Vec<u32> = (0..by_slot.len() as u32).step_by(every).collect();
         for slots in [None, Some(some.as_slice())] {

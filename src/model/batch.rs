@@ -59,12 +59,8 @@ pub enum Reason {
     InvalidLabels,
     /// The sample's time is more than ten minutes ahead of the clock.
     TooFarInFuture,
-    /// The sample is older than the database keeps.
-    TooOld,
     /// The series has another value at this time already.
     DuplicateSample,
-    /// The series has more samples out of order than are kept.
-    OutOfOrder,
     /// A new series over the limit on active series.
     SeriesLimit,
     /// A kind of data that this version does not store.
@@ -72,12 +68,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 5] = [
         Reason::InvalidLabels,
         Reason::TooFarInFuture,
-        Reason::TooOld,
         Reason::DuplicateSample,
-        Reason::OutOfOrder,
         Reason::SeriesLimit,
         Reason::Unsupported,
     ];
@@ -86,9 +80,7 @@ impl Reason {
         match self {
             Reason::InvalidLabels => "invalid_labels",
             Reason::TooFarInFuture => "too_far_in_future",
-            Reason::TooOld => "too_old",
             Reason::DuplicateSample => "duplicate_sample",
-            Reason::OutOfOrder => "out_of_order",
             Reason::SeriesLimit => "series_limit",
             Reason::Unsupported => "unsupported",
         }
@@ -101,9 +93,7 @@ impl Reason {
             Reason::TooFarInFuture => {
                 "out of bounds: more than 10 minutes ahead of the server's clock"
             }
-            Reason::TooOld => "too old sample",
             Reason::DuplicateSample => "duplicate sample for timestamp",
-            Reason::OutOfOrder => "out of order sample",
             Reason::SeriesLimit => "too many active series",
             Reason::Unsupported => "not supported",
         }

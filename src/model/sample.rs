@@ -16,11 +16,6 @@ impl Sample {
     pub fn new(timestamp: Timestamp, value: f64) -> Sample {
         Sample { timestamp, value }
     }
-
-    /// Same timestamp and same 64 bits of value.
-    pub fn same_bits(&self, other: &Sample) -> bool {
-        self.timestamp == other.timestamp && self.value.to_bits() == other.value.to_bits()
-    }
 }
 
 /// Is this the staleness marker?

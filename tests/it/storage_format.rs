@@ -172,7 +172,8 @@ fn the_example_is_what_the_text_says_and_what_the_code_writes() {
     let read: Vec<_> = record.samples().collect();
     assert_eq!(read.len(), 2);
     for ((series, sample), expected) in read.into_iter().zip(samples()) {
-        assert!(series == SeriesRef(1) && sample.same_bits(&expected));
+        assert_eq!((series, sample.timestamp), (SeriesRef(1), expected.timestamp));
+        assert_eq!(sample.value.to_bits(), expected.value.to_bits());
     }
     assert_eq!(described(), bytes);
 }

@@ -32,9 +32,6 @@ use self::log::{Inode, Log, NameChange, Op, Tree, parent};
 use super::{Append, Blob, Disk, Lock, range_within};
 use crate::sync::{Arc, Mutex, MutexGuard};
 
-/// What a disk without a capacity says is free: more than any test fills.
-const UNLIMITED_FREE_BYTES: u64 = 1 << 40;
-
 /// A simulated disk as one process sees it. Clones are the same disk and the same process.
 #[derive(Clone)]
 pub struct SimDisk {
@@ -239,9 +236,8 @@ impl State {
     }
 
     fn free_bytes(&self) -> u64 {
-        self.capacity_bytes.map_or(UNLIMITED_FREE_BYTES, |capacity| {
-            capacity.saturating_sub(self.tree.used_bytes())
-        })
+        let capacity = self.capacity_bytes.unwrap_or(u64::MAX);
+        capacity.saturating_sub(self.tree.used_bytes())
     }
 
     /// Appends what the faults and the capacity let through.
@@ -368,10 +364,6 @@ impl Disk for SimDisk {
             ));
         }
         Ok(Box::new(SimLock { disk: self.clone(), path }))
-    }
-
-    fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
-        Ok(self.enter()?.free_bytes())
     }
 }
 

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Fault, Kind, Limits, SimDisk};
-use crate::fs::publish::{publish, remove_leftovers};
 use crate::fs::{Append, Disk};
 
 const FILE: &str = "file";
@@ -265,7 +264,6 @@ fn a_full_disk_takes_what_fits_and_recovers_when_space_is_freed() {
     let (disk, mut file) = with_file();
     disk.set_capacity(Some(3));
     file.append(b"ab").unwrap();
-    assert_eq!(disk.free_bytes(path("")).unwrap(), 1);
     assert_eq!(file.append(b"cd").unwrap_err().kind(), ErrorKind::StorageFull);
     assert_eq!(disk.read_all(path(FILE)).unwrap(), b"abc");
     disk.remove(path(FILE)).unwrap();
@@ -304,42 +302,4 @@ fn damage_at_rest_is_durable() {
     assert_eq!(disk.write_at(path(OTHER), 0, b"x").unwrap_err().kind(), ErrorKind::NotFound);
     file.append(b"d").unwrap();
     assert_eq!(disk.read_all(path(FILE)).unwrap(), b"aBxd");
-}
-
-#[test]
-fn a_published_file_is_old_or_new_after_any_cut() {
-    let disk = SimDisk::new();
-    publish(&disk, path(FILE), b"old content").unwrap();
-    disk.settle();
-    publish(&disk, path(FILE), b"new").unwrap();
-    disk.note(1);
-    disk.images(&Limits::default(), &mut |image| {
-        remove_leftovers(&image.disk, path("")).unwrap();
-        assert_eq!(image.disk.list(path("")).unwrap(), [FILE]);
-        let content = image.disk.read_all(path(FILE)).unwrap();
-        assert!(content == b"new" || (content == b"old content" && image.notes.is_empty()));
-    });
-}
-
-#[test]
-fn a_failed_publish_leaves_old_or_new() {
-    let mutations = {
-        let disk = SimDisk::new();
-        publish(&disk, path(FILE), b"new").unwrap();
-        disk.calls(Kind::Mutation)
-    };
-    for after in 0..mutations {
-        let disk = SimDisk::new();
-        publish(&disk, path(FILE), b"old").unwrap();
-        disk.settle();
-        disk.fail(Fault::once(Kind::Mutation, after, libc::ENOSPC));
-        publish(&disk, path(FILE), b"new").unwrap_err();
-        assert_eq!(disk.list(path("")).unwrap(), [FILE], "operation {after} failed");
-        disk.images(&Limits::default(), &mut |image| {
-            let content = image.disk.read_all(path(FILE)).unwrap();
-            assert!(content == b"new" || content == b"old");
-        });
-        publish(&disk, path(FILE), b"new").unwrap();
-        assert_eq!(contents(&disk, FILE), some([b"new"]));
-    }
 }
