@@ -213,6 +213,10 @@ fn submit_refusal(error: SubmitError) -> Refusal {
         SubmitError::Overloaded { retry_after } => ("overloaded", *retry_after),
         SubmitError::ReadOnly { retry_after, .. } => ("read_only", *retry_after),
         SubmitError::Closed => ("closed", Duration::ZERO),
+        SubmitError::TooLarge => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Refusal::new(status, "too_large", error.to_string());
+        }
     };
     Refusal::unavailable(reason, error.to_string(), retry_after)
 }

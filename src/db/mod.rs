@@ -51,6 +51,8 @@ struct Core {
     closed: AtomicBool,
     scratch: Mutex<Vec<Scratch>>,
     wal_stats: Arc<crate::wal::WalStats>,
+    /// What the disk said when a group could not be written.
+    read_only_cause: Mutex<Option<String>>,
 }
 
 impl Db {
@@ -77,7 +79,7 @@ impl Db {
         batch: Batch,
         on_done: impl FnOnce(Result<Outcome, SubmitError>) + Send + 'static,
     ) {
-        self.core.submit(&batch, Box::new(on_done));
+        self.core.submit(batch, Box::new(on_done));
     }
 
     /// Everything acknowledged before this call.

@@ -30,6 +30,7 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
         closed: AtomicBool::new(false),
         scratch: Mutex::default(),
         wal_stats: committer.stats(),
+        read_only_cause: Mutex::default(),
     });
     let (threads, stepped) = match options.threads {
         Threads::Own => (ThreadHandles::start(&core, committer), None),
