@@ -23,7 +23,8 @@ use super::body::{BodyError, discard, read_body};
 use super::budget::Reservation;
 use super::calendar::format_rfc3339;
 use crate::db::SubmitError;
-use crate::ingest::{remote_write_v1, snappy};
+use crate::ingest::remote_write_v1;
+use crate::ingest::snappy::{self, Buffers};
 use crate::model::{Batch, Outcome, Reason};
 
 /// Decoded bodies up to this are decoded where they arrive, about 2 ms; larger ones would hold up the other connections
@@ -175,7 +176,7 @@ async fn read(
     headers: &HeaderMap,
     body: &mut Body,
     held: &mut Reservation,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Bytes, Refusal> {
     let limit = api.options.write_body_max_bytes;
     let declared = headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -222,24 +223,24 @@ fn submit_refusal(error: SubmitError) -> Refusal {
 }
 
 /// Compressed body to batch, its decoded size added to what is held before memory is taken for it.
-async fn decode(api: &Api, compressed: Vec<u8>, held: &mut Reservation) -> Result<Batch, Refusal> {
+async fn decode(api: &Api, compressed: Bytes, held: &mut Reservation) -> Result<Batch, Refusal> {
     let limit = api.options.write_decoded_max_bytes;
     let declared =
         snappy::declared_len(&compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
     held.grow(declared).await.map_err(|_| busy())?;
+    let buffers = api.write_buffers.clone();
     if declared <= DECODE_INLINE_MAX_BYTES {
-        return decode_now(&compressed, limit);
+        return decode_now(&buffers, &compressed, limit);
     }
-    let work = tokio::task::spawn_blocking(move || decode_now(&compressed, limit));
+    let work = tokio::task::spawn_blocking(move || decode_now(&buffers, &compressed, limit));
     work.await.unwrap_or_else(|error| {
         let message = format!("decoding stopped without a result: {error}");
         Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
     })
 }
 
-fn decode_now(compressed: &[u8], limit: usize) -> Result<Batch, Refusal> {
-    let body: Bytes =
-        snappy::decompress(compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
+fn decode_now(buffers: &Buffers, compressed: &[u8], limit: usize) -> Result<Batch, Refusal> {
+    let body = buffers.decompress(compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
     remote_write_v1::decode(body).map_err(|e| Refusal::bad("malformed", e))
 }
 
