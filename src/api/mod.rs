@@ -190,6 +190,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(layers::compression());
     let versioned = queries
         .route("/write", post(write::write))
+        .route_layer(from_fn(layers::no_head))
         .layer(from_fn_with_state(api.clone(), layers::gate));
     Router::new()
         .nest("/api/v1", versioned)
