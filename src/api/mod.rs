@@ -50,7 +50,7 @@ pub struct ApiOptions {
     pub write_body_max_bytes: usize,
     /// Decoded body of one write request: Prometheus' own limit.
     pub write_decoded_max_bytes: usize,
-    /// All write requests together, compressed and decoded.
+    /// All write requests together: compressed, decoded, and what their samples take until they are stored.
     pub write_inflight_max_bytes: usize,
     /// A request body must have arrived after this.
     pub read_timeout: Duration,
