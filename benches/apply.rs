@@ -6,7 +6,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use silverback::head::apply::Appliers;
-use silverback::head::work::{Slot, Work, WorkBuilder};
+use silverback::head::work::{Slot, Work};
 use silverback::model::Sample;
 use silverback::sync::Arc;
 
@@ -51,13 +51,14 @@ impl Ticks {
         let tick = self.requests / requests_per_tick;
         let first = (self.requests % requests_per_tick) as u32 * REQUEST_SAMPLES;
         self.requests += 1;
-        let mut builder = WorkBuilder::with_capacity(REQUEST_SAMPLES as usize);
-        for position in first..first + REQUEST_SAMPLES {
+        let timestamp = 1_700_000_000_000 + tick as i64 * 15_000;
+        let samples = (first..first + REQUEST_SAMPLES).map(|position| {
             let slot = (u64::from(position) * STRIDE % u64::from(self.series)) as Slot;
-            let timestamp = 1_700_000_000_000 + tick as i64 * 15_000;
-            builder.push(slot, Sample::new(timestamp, self.value(slot, tick)));
-        }
-        builder.finish(|outcome| assert_eq!(outcome.written, u64::from(REQUEST_SAMPLES)))
+            (slot, [Sample::new(timestamp, self.value(slot, tick))])
+        });
+        let samples: Vec<_> = samples.collect();
+        let runs = samples.iter().zip(0..).map(|((slot, one), first)| (*slot, first, &one[..]));
+        Work::new(runs, |outcome| assert_eq!(outcome.written, u64::from(REQUEST_SAMPLES)))
     }
 
     fn apply(&self, work: &Arc<Work>) {

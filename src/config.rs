@@ -10,6 +10,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use crate::api::ApiOptions;
 use crate::api::layers::CorsOrigin;
 use crate::api::params::parse_duration_ms;
+use crate::api::write::DECODED_LIMIT_MAX_BYTES;
 use crate::promql::engine::EngineOptions;
 use crate::server::connection::ConnectionOptions;
 
@@ -59,12 +60,13 @@ pub struct Config {
     #[arg(help_heading = "Storage", default_value = "8MiB", value_parser = size)]
     pub write_body_max: usize,
 
-    /// Largest body of one write request after decompression; larger ones get 400. Prometheus has the same limit
+    /// Largest body of one write request after decompression; larger ones get 400. Prometheus has the same limit. At most
+    /// 49MiB, so that a request always fits a record of the log
     #[arg(long = "storage.remote-write.max-decoded-bytes", value_name = "SIZE")]
     #[arg(help_heading = "Storage", default_value = "32MiB", value_parser = size)]
     pub write_decoded_max: usize,
 
-    /// Memory for the bodies of all write requests together; who finds no room within a second gets 503 and
+    /// Memory for all write requests together, bodies and what they become; who finds no room within a second gets 503 and
     /// Retry-After, so that senders wait and lose nothing
     #[arg(long = "storage.remote-write.max-inflight-bytes", value_name = "SIZE")]
     #[arg(help_heading = "Storage", default_value = "128MiB", value_parser = size)]
@@ -198,6 +200,12 @@ impl Config {
     /// # Errors
     /// Two flags contradict each other; one line that names them.
     pub fn check(&self) -> Result<(), String> {
+        if self.write_decoded_max > DECODED_LIMIT_MAX_BYTES {
+            return Err(format!(
+                "--storage.remote-write.max-decoded-bytes must be at most {DECODED_LIMIT_MAX_BYTES} \
+                 bytes: a record of the log holds no more"
+            ));
+        }
         if self.write_body_max + self.write_decoded_max > self.write_inflight_max {
             return Err("--storage.remote-write.max-inflight-bytes must be at least \
                         --storage.remote-write.max-body-bytes and \
@@ -353,6 +361,11 @@ mod tests {
         }
         let small = config(&["--storage.remote-write.max-inflight-bytes=1MiB"]).unwrap();
         assert!(small.check().unwrap_err().contains("max-inflight-bytes"));
+        let inflight = "--storage.remote-write.max-inflight-bytes=1GiB";
+        let decoded = |size| format!("--storage.remote-write.max-decoded-bytes={size}");
+        assert!(config(&[inflight, &decoded("48MiB")]).unwrap().check().is_ok());
+        let large = config(&[inflight, &decoded("60MiB")]).unwrap();
+        assert!(large.check().unwrap_err().contains("max-decoded-bytes"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use bytes::Bytes;
 use http_body_util::BodyExt;
 
 use super::budget::Reservation;
@@ -64,7 +65,7 @@ pub async fn read_body(
     limit_bytes: usize,
     timeout: Duration,
     reservation: Option<&mut Reservation>,
-) -> Result<Vec<u8>, BodyError> {
+) -> Result<Bytes, BodyError> {
     let read = read_within(body, limit_bytes, reservation);
     tokio::time::timeout(timeout, read).await.unwrap_or(Err(BodyError::TooSlow(timeout)))
 }
@@ -73,20 +74,29 @@ async fn read_within(
     body: &mut Body,
     limit_bytes: usize,
     mut reservation: Option<&mut Reservation>,
-) -> Result<Vec<u8>, BodyError> {
-    let mut out = Vec::new();
+) -> Result<Bytes, BodyError> {
+    // A body that arrives in one piece is not copied.
+    let mut first = Bytes::new();
+    let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
         let Ok(data) = frame.into_data() else { continue };
-        if out.len() + data.len() > limit_bytes {
+        if first.len().max(joined.len()) + data.len() > limit_bytes {
             return Err(BodyError::TooLarge);
         }
         if let Some(reservation) = reservation.as_deref_mut() {
             reservation.grow(data.len()).await.map_err(|_| BodyError::Busy)?;
         }
-        out.extend_from_slice(&data);
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(&data);
     }
-    Ok(out)
+    Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
 }
 
 /// Reads on without keeping anything, so that the client gets to see why its request was refused.
@@ -94,7 +104,7 @@ pub async fn discard(body: &mut Body) {
     let read = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {
-            bytes += frame.data_ref().map_or(0, bytes::Bytes::len);
+            bytes += frame.data_ref().map_or(0, Bytes::len);
             if bytes > DISCARD_MAX_BYTES {
                 break;
             }
@@ -102,4 +112,45 @@ pub async fn discard(body: &mut Body) {
     };
     // Whether it ends or times out, the answer is sent next.
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
+        read_body(&mut { body }, limit_bytes, Duration::from_secs(1), None).await
+    }
+
+    /// A body of several frames.
+    struct Frames(Vec<Bytes>);
+
+    impl hyper::body::Body for Frames {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            let frame = (!self.0.is_empty()).then(|| self.0.remove(0));
+            std::task::Poll::Ready(frame.map(|data| Ok(hyper::body::Frame::data(data))))
+        }
+    }
+
+    #[tokio::test]
+    async fn one_frame_is_not_copied_and_several_are_joined() {
+        let whole = Bytes::from(vec![7; 1_000]);
+        let taken = read(Body::new(Full::new(whole.clone())), 1_000).await.unwrap();
+        assert_eq!(taken.as_ptr(), whole.as_ptr());
+        let frames = |texts: &[&'static str]| {
+            Body::new(Frames(
+                texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect(),
+            ))
+        };
+        assert_eq!(read(frames(&["", "ab", "", "c", "de"]), 5).await.unwrap(), "abcde");
+        assert_eq!(read(frames(&[]), 5).await.unwrap(), "");
+        assert!(matches!(read(frames(&["abc", "def"]), 5).await, Err(BodyError::TooLarge)));
+    }
 }

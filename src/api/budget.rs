@@ -1,5 +1,5 @@
 //! A number of bytes that requests share: who wants to hold some waits a moment for room and is then turned away. Bounds the
-//! memory of write requests, compressed and decoded, from their first byte to their answer.
+//! memory of write requests, compressed, decoded and being stored, from their first byte to their answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,14 @@ pub struct Budget {
     wait: Duration,
 }
 
-/// There was no room within the time to wait.
+/// Why bytes could not be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
+pub enum NoRoom {
+    /// Others held too much for the whole time to wait.
+    Busy,
+    /// It would be more than there is for all together.
+    Never,
+}
 
 /// Bytes held; given back on drop.
 #[derive(Debug)]
@@ -50,14 +55,17 @@ impl Reservation {
     ///
     /// # Errors
     /// There is no room; what was held before still is.
-    pub async fn grow(&mut self, bytes: usize) -> Result<(), Busy> {
+    pub async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let held_units = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted_units = (self.bytes + bytes).div_ceil(UNIT_BYTES);
+        if wanted_units > self.budget.total_units {
+            return Err(NoRoom::Never);
+        }
         if wanted_units > held_units {
-            let more = u32::try_from(wanted_units - held_units).map_err(|_| Busy)?;
+            let more = (wanted_units - held_units) as u32;
             let acquire = self.budget.units.clone().acquire_many_owned(more);
             let waited = tokio::time::timeout(self.budget.wait, acquire).await;
-            let permit = waited.map_err(|_| Busy)?.map_err(|_| Busy)?;
+            let permit = waited.map_err(|_| NoRoom::Busy)?.map_err(|_| NoRoom::Busy)?;
             match &mut self.permit {
                 Some(held) => held.merge(permit),
                 None => self.permit = Some(permit),
@@ -80,7 +88,7 @@ mod tests {
         first.grow(1).await.unwrap();
         assert_eq!(budget.used_bytes(), 7 << 10);
         let mut second = budget.reservation();
-        assert_eq!(second.grow(4 << 10).await, Err(Busy));
+        assert_eq!(second.grow(4 << 10).await, Err(NoRoom::Busy));
         second.grow(3 << 10).await.unwrap();
         drop(first);
         second.grow(7 << 10).await.unwrap();
@@ -92,6 +100,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn more_than_the_whole_is_refused() {
         let budget = Budget::new(1 << 10, Duration::from_secs(1));
-        assert_eq!(budget.reservation().grow(1 << 20).await, Err(Busy));
+        assert_eq!(budget.reservation().grow(1 << 20).await, Err(NoRoom::Never));
     }
 }

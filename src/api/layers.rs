@@ -149,6 +149,14 @@ pub async fn method_not_allowed() -> (StatusCode, &'static str) {
     (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
 }
 
+/// `HEAD` is no method of the API, as in Prometheus: it would cost as much as `GET` and tell nothing.
+pub async fn no_head(request: Request, next: Next) -> Response {
+    match *request.method() {
+        Method::HEAD => method_not_allowed().await.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

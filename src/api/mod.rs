@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use self::budget::Budget;
 use self::metrics::Metrics;
 use crate::db::Db;
+use crate::ingest::snappy::Buffers;
 use crate::model::Timestamp;
 use crate::promql::engine::{Engine, EngineOptions};
 
@@ -49,7 +50,7 @@ pub struct ApiOptions {
     pub write_body_max_bytes: usize,
     /// Decoded body of one write request: Prometheus' own limit.
     pub write_decoded_max_bytes: usize,
-    /// All write requests together, compressed and decoded.
+    /// All write requests together: compressed, decoded, and what their samples take until they are stored.
     pub write_inflight_max_bytes: usize,
     /// A request body must have arrived after this.
     pub read_timeout: Duration,
@@ -98,6 +99,7 @@ pub struct Api {
     pub(crate) engine: Arc<Engine>,
     pub(crate) query_slots: Arc<Semaphore>,
     pub(crate) write_budget: Budget,
+    pub(crate) write_buffers: Buffers,
     pub(crate) started: Timestamp,
     db: OnceLock<Arc<Db>>,
     phase: AtomicU8,
@@ -111,6 +113,7 @@ impl Api {
             engine: Arc::new(Engine::new(options.engine.clone())),
             query_slots: Arc::new(Semaphore::new(options.query_concurrency_max)),
             write_budget: Budget::new(options.write_inflight_max_bytes, WRITE_ROOM_WAIT),
+            write_buffers: Buffers::default(),
             started: now(),
             db: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -187,6 +190,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(layers::compression());
     let versioned = queries
         .route("/write", post(write::write))
+        .route_layer(from_fn(layers::no_head))
         .layer(from_fn_with_state(api.clone(), layers::gate));
     Router::new()
         .nest("/api/v1", versioned)

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use super::body::{BodyError, discard, read_body};
 use super::calendar::parse_rfc3339;
@@ -14,7 +15,8 @@ use super::error::ApiError;
 use crate::model::{Matcher, TimeRange, Timestamp};
 use crate::promql::parser::{ParseOptions, parse_selector};
 
-/// A form body: room for a query with a long list of alternatives, far from what costs memory.
+/// A form body: room for a query with a long list of alternatives. All forms together are bounded by this much for every
+/// connection, `--web.max-connections`: a connection sends one request at a time.
 const FORM_MAX_BYTES: usize = 1 << 20;
 /// Reading a form may take this long: it is small.
 const FORM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +58,7 @@ fn is_form(request: &Request) -> bool {
     media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-async fn read_form(body: &mut Body) -> Result<Vec<u8>, Response> {
+async fn read_form(body: &mut Body) -> Result<Bytes, Response> {
     let error = match read_body(body, FORM_MAX_BYTES, FORM_TIMEOUT, None).await {
         Ok(form) => return Ok(form),
         Err(error) => error,

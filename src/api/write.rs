@@ -20,15 +20,40 @@ use tokio::sync::oneshot;
 
 use super::Api;
 use super::body::{BodyError, discard, read_body};
-use super::budget::Reservation;
+use super::budget::{NoRoom, Reservation};
 use super::calendar::format_rfc3339;
 use crate::db::SubmitError;
-use crate::ingest::{remote_write_v1, snappy};
+use crate::ingest::remote_write_v1::{self, DecodeError, SAMPLES_MAX, SERIES_MAX};
+use crate::ingest::snappy::{self, Buffers};
 use crate::model::{Batch, Outcome, Reason};
+use crate::wal::layout::PAYLOAD_MAX_BYTES;
 
 /// Decoded bodies up to this are decoded where they arrive, about 2 ms; larger ones would hold up the other connections
 /// of the executor's thread.
-const DECODE_INLINE_MAX_BYTES: usize = 1 << 20;
+const INLINE_MAX_BYTES: usize = 1 << 20;
+/// The same for requests of many series: if all of them are new, so many take some 10 ms.
+const INLINE_SERIES_MAX: usize = 5_000;
+
+/// What a sample takes from its decoding to its answer: 16 bytes in a vector that may be half empty, 24 in the work of the
+/// shards, up to 26 in the columns of its record. The finished record counts in the commit queue.
+const SAMPLE_COST_BYTES: usize = 2 * 16 + 24 + 26;
+/// What a series takes: its item in a vector that may be half empty, 28 bytes to be found; and when it is new 72 to be
+/// created and defined, beside its labels, which are as long as in the body and live as long as one call.
+const SERIES_COST_BYTES: usize = 2 * 16 + 28 + 72;
+
+/// The most a sample takes in a record of the log: the varints of its ref and its time, and its value.
+const RECORD_SAMPLE_MAX_BYTES: usize = 10 + 10 + 8;
+/// The most a definition takes in a record beyond its label fields in the body: the varint of its ref, the number of its
+/// labels. A label itself takes four bytes less than its field.
+const RECORD_SERIES_MAX_BYTES: usize = 10 + 1;
+/// The varints of both counts and the first time.
+const RECORD_COUNTS_MAX_BYTES: usize = 64;
+/// The limit on decoded bodies is at most this, so that the record of a request always fits a frame of the log.
+pub const DECODED_LIMIT_MAX_BYTES: usize = PAYLOAD_MAX_BYTES
+    - SAMPLES_MAX * RECORD_SAMPLE_MAX_BYTES
+    - SERIES_MAX * RECORD_SERIES_MAX_BYTES
+    - RECORD_COUNTS_MAX_BYTES;
+
 /// Bounds of `Retry-After`. Random in between, so that senders turned away together do not come back together.
 const RETRY_AFTER_SECONDS: std::ops::RangeInclusive<u64> = 1..=5;
 
@@ -104,14 +129,18 @@ async fn store(api: &Api, headers: &HeaderMap, body: &mut Body) -> Result<Outcom
     let mut held = api.write_budget.reservation();
     let compressed = read(api, headers, body, &mut held).await?;
     api.metrics.write_bytes.inc_by(compressed.len() as u64);
-    let batch = decode(api, compressed, &mut held).await?;
+    let (batch, held) = decode(api, compressed, held).await?;
     let (sender, receiver) = oneshot::channel();
-    let db = api.db().map_err(|_| closed())?;
-    db.submit(batch, move |result| {
-        // The memory of the batch counts until the database is done with it, also when nobody waits for the answer.
-        drop(held);
-        let _ = sender.send(result);
-    });
+    let db = api.db().map_err(|_| closed())?.clone();
+    let is_large = batch.body.len() > INLINE_MAX_BYTES || batch.items.len() > INLINE_SERIES_MAX;
+    let submit = move || {
+        db.submit(batch, move |result| {
+            // The memory of the batch counts until the database is done with it, also when nobody waits for the answer.
+            drop(held);
+            let _ = sender.send(result);
+        });
+    };
+    run(is_large, submit).await?;
     let outcome = receiver.await.map_err(|_| closed())?.map_err(submit_refusal)?;
     api.metrics.count_outcome(&outcome);
     Ok(outcome)
@@ -175,7 +204,7 @@ async fn read(
     headers: &HeaderMap,
     body: &mut Body,
     held: &mut Reservation,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Bytes, Refusal> {
     let limit = api.options.write_body_max_bytes;
     let declared = headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -204,6 +233,17 @@ fn busy() -> Refusal {
     Refusal::unavailable("overloaded", message, Duration::ZERO)
 }
 
+fn no_room(error: NoRoom) -> Refusal {
+    match error {
+        NoRoom::Busy => busy(),
+        NoRoom::Never => {
+            let message = "the request takes more memory than there is for all; send smaller \
+                           requests or raise --storage.remote-write.max-inflight-bytes";
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        }
+    }
+}
+
 fn closed() -> Refusal {
     submit_refusal(SubmitError::Closed)
 }
@@ -213,30 +253,57 @@ fn submit_refusal(error: SubmitError) -> Refusal {
         SubmitError::Overloaded { retry_after } => ("overloaded", *retry_after),
         SubmitError::ReadOnly { retry_after, .. } => ("read_only", *retry_after),
         SubmitError::Closed => ("closed", Duration::ZERO),
+        SubmitError::TooLarge => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Refusal::new(status, "too_large", error.to_string());
+        }
     };
     Refusal::unavailable(reason, error.to_string(), retry_after)
 }
 
-/// Compressed body to batch, its decoded size added to what is held before memory is taken for it.
-async fn decode(api: &Api, compressed: Vec<u8>, held: &mut Reservation) -> Result<Batch, Refusal> {
+/// Compressed body to batch. What is held grows before memory is taken for the body, and then by what the samples will
+/// take.
+async fn decode(
+    api: &Api,
+    compressed: Bytes,
+    mut held: Reservation,
+) -> Result<(Batch, Reservation), Refusal> {
     let limit = api.options.write_decoded_max_bytes;
     let declared =
         snappy::declared_len(&compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
-    held.grow(declared).await.map_err(|_| busy())?;
-    if declared <= DECODE_INLINE_MAX_BYTES {
-        return decode_now(&compressed, limit);
+    held.grow(declared).await.map_err(no_room)?;
+    let buffers = api.write_buffers.clone();
+    let work = move || (decode_now(&buffers, &compressed, limit), held);
+    let (batch, mut held) = run(declared > INLINE_MAX_BYTES, work).await?;
+    let batch = batch?;
+    let cost = batch.samples.len() * SAMPLE_COST_BYTES + batch.items.len() * SERIES_COST_BYTES;
+    held.grow(cost).await.map_err(no_room)?;
+    Ok((batch, held))
+}
+
+/// Does some work, aside from the executor's threads if it is large. The work owns its memory's reservation: it goes on
+/// when the client leaves.
+async fn run<T: Send + 'static>(
+    is_large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if !is_large {
+        return Ok(work());
     }
-    let work = tokio::task::spawn_blocking(move || decode_now(&compressed, limit));
-    work.await.unwrap_or_else(|error| {
-        let message = format!("decoding stopped without a result: {error}");
-        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let message = format!("the work on the request ended without a result: {error}");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     })
 }
 
-fn decode_now(compressed: &[u8], limit: usize) -> Result<Batch, Refusal> {
-    let body: Bytes =
-        snappy::decompress(compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
-    remote_write_v1::decode(body).map_err(|e| Refusal::bad("malformed", e))
+fn decode_now(buffers: &Buffers, compressed: &[u8], limit: usize) -> Result<Batch, Refusal> {
+    let body = buffers.decompress(compressed, limit).map_err(|e| Refusal::bad("snappy", e))?;
+    remote_write_v1::decode(body).map_err(|error| match error {
+        DecodeError::Malformed(_) => Refusal::bad("malformed", error),
+        DecodeError::TooManySamples | DecodeError::TooManySeries => {
+            Refusal::bad("too_large", error)
+        }
+    })
 }
 
 fn answer(outcome: &Outcome) -> Response {
@@ -279,6 +346,8 @@ fn describe_rejections(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
     use crate::model::batch::Offender;
+    use crate::model::{Labels, Sample, SeriesRef};
+    use crate::wal::RecordBuilder;
 
     fn headers(content_type: &str, encoding: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -352,5 +421,27 @@ mod tests {
             let seconds = response.headers()[header::RETRY_AFTER].to_str().unwrap().to_string();
             assert!((1..=9).contains(&seconds.parse::<u64>().unwrap()));
         }
+        let never = submit_refusal(SubmitError::TooLarge).into_response();
+        assert_eq!(never.status(), 413);
+        assert!(!never.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_record_is_never_larger_than_what_the_limits_are_made_from() {
+        let mut record = RecordBuilder::new();
+        let mut body_bytes = 0;
+        for i in 0..1_000u64 {
+            // Refs and times as far apart as they can be, labels as short.
+            let series = SeriesRef(if i % 2 == 0 { 1 } else { (1 << 62) - 1 });
+            let time = if i % 2 == 0 { i64::MIN } else { i64::MAX };
+            record.push(series, Sample::new(time, 1.0));
+            record.define(series, &Labels::from_pairs([("__name__", "x")]));
+            body_bytes += b"\x0a\x0d\x0a\x08__name__\x12\x01x".len();
+        }
+        let mut payload = Vec::new();
+        record.finish(&mut payload);
+        let beside = 1_000 * (RECORD_SAMPLE_MAX_BYTES + RECORD_SERIES_MAX_BYTES);
+        assert!(payload.len() <= body_bytes + beside + RECORD_COUNTS_MAX_BYTES);
+        const { assert!(DECODED_LIMIT_MAX_BYTES >= 32 << 20) };
     }
 }

@@ -54,6 +54,8 @@ struct Core {
     wal_stats: Arc<WalStats>,
     /// Of the directory. Here, and so held until the last thread that may write has ended.
     lock: Mutex<Option<Box<dyn Lock>>>,
+    /// What the disk said when a group could not be written.
+    read_only_cause: Mutex<Option<String>>,
 }
 
 impl Db {
@@ -82,7 +84,7 @@ impl Db {
         batch: Batch,
         on_done: impl FnOnce(Result<Outcome, SubmitError>) + Send + 'static,
     ) {
-        self.core.submit(&batch, Box::new(on_done));
+        self.core.submit(batch, Box::new(on_done));
     }
 
     /// What queries read, as it is whenever they read: a view holds on to the series in memory, not to a moment. A

@@ -32,6 +32,7 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
         scratch: Mutex::default(),
         wal_stats: committer.stats(),
         lock: Mutex::new(Some(lock)),
+        read_only_cause: Mutex::default(),
     });
     let (threads, stepped) = match options.threads {
         Threads::Own => (ThreadHandles::start(&core, committer), None),

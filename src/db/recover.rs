@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::Corrupt;
 use crate::head::Head;
-use crate::head::work::WorkBuilder;
-use crate::model::{CommitSeq, Labels, SeriesRef};
+use crate::head::work::{Slot, Work};
+use crate::model::{CommitSeq, Labels, Sample, SeriesRef};
 use crate::wal::{Damage, Record, ReplayReport};
 
 /// Samples applied together, half a megabyte of them: enough that each shard gets a run even from small requests.
@@ -39,8 +39,8 @@ pub(super) struct Replayed<'a> {
     last_seq: CommitSeq,
     orphaned_samples: u64,
     definitions: Vec<(SeriesRef, Labels)>,
-    batch: WorkBuilder,
-    batch_len: usize,
+    /// Resolved samples of one or more records, in commit order.
+    batch: Vec<(Slot, Sample)>,
 }
 
 impl<'a> Replayed<'a> {
@@ -51,8 +51,7 @@ impl<'a> Replayed<'a> {
             last_seq: 0,
             orphaned_samples: 0,
             definitions: Vec::new(),
-            batch: WorkBuilder::default(),
-            batch_len: 0,
+            batch: Vec::new(),
         }
     }
 
@@ -67,13 +66,10 @@ impl<'a> Replayed<'a> {
         self.head.registry.restore(&self.definitions)?;
         self.last_seq = seq;
         self.head.registry.resolve_replayed(record.samples(), |slot, sample| match slot {
-            Some(slot) => {
-                self.batch.push(slot, sample);
-                self.batch_len += 1;
-            }
+            Some(slot) => self.batch.push((slot, sample)),
             None => self.orphaned_samples += 1,
         });
-        if self.batch_len >= BATCH_SAMPLES {
+        if self.batch.len() >= BATCH_SAMPLES {
             self.apply_batch();
         }
         Ok(())
@@ -89,10 +85,10 @@ impl<'a> Replayed<'a> {
     }
 
     fn apply_batch(&mut self) {
-        let next = WorkBuilder::with_capacity(self.batch_len);
-        let batch = std::mem::replace(&mut self.batch, next);
-        self.batch_len = 0;
-        self.head.appliers.apply_replayed(&batch.finish(|_| {}));
+        let runs = self.batch.iter().zip(0..);
+        let runs = runs.map(|((slot, sample), at)| (*slot, at, std::slice::from_ref(sample)));
+        self.head.appliers.apply_replayed(&Work::new(runs, |_| {}));
+        self.batch.clear();
     }
 
     pub(super) fn finish(mut self, report: &ReplayReport) -> Recovery {

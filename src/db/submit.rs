@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Core;
-use crate::head::Head;
-use crate::head::registry::{NO_SLOT, Resolution};
-use crate::head::work::{ApplyOutcome, Work, WorkBuilder};
+use crate::head::registry::{NO_SERIES, NO_SLOT, Resolution};
+use crate::head::work::{ApplyOutcome, Work};
 use crate::model::batch::Offender;
 use crate::model::{Batch, Item, Outcome, Reason, Sample, SeriesRef, Timestamp};
 use crate::sync::{Arc, Mutex, Ordering};
+use crate::wal::layout::WAL_QUEUE_MAX_BYTES;
 use crate::wal::{RecordBuilder, Refusal};
 
 /// A sample further ahead of the clock than this is refused: its sender's clock is wrong, and it would hide what
@@ -22,13 +22,23 @@ const RETRY_AFTER_OVERLOAD: Duration = Duration::from_secs(1);
 /// A sender should wait this long when the disk refuses: a probe runs every second.
 const RETRY_AFTER_READ_ONLY: Duration = Duration::from_secs(5);
 
-/// Why a whole batch was not taken. Nothing of it is stored, and sending it again is right.
+/// Bytes that a sample takes in a record at least: a varint of its ref and its value.
+const RECORD_SAMPLE_MIN_BYTES: usize = 1 + 8;
+
+/// The buffers of a request with more samples than this are not kept: usual requests have fewer.
+const SCRATCH_KEPT_SAMPLES_MAX: usize = 20_000;
+/// Nor are those of a longer body, which bounds what label text the buffers hold.
+const SCRATCH_KEPT_BODY_MAX_BYTES: usize = 1 << 20;
+
+/// Why a whole batch was not taken. Nothing of it is stored, and sending it again is right unless it is too large.
 #[derive(Debug, Clone)]
 pub enum SubmitError {
     /// More is waiting to be written than memory allows: try again after the given time.
     Overloaded { retry_after: Duration },
     /// The disk refuses writes (full, failing): the text says what it said.
     ReadOnly { cause: String, retry_after: Duration },
+    /// Larger than a record of the log may be: sending the same again is useless.
+    TooLarge,
     /// The database is shutting down.
     Closed,
 }
@@ -41,6 +51,9 @@ impl fmt::Display for SubmitError {
             }
             SubmitError::ReadOnly { cause, .. } => {
                 write!(f, "writes are refused until the disk takes them again: {cause}")
+            }
+            SubmitError::TooLarge => {
+                f.write_str("the request is too large for the log; send smaller requests")
             }
             SubmitError::Closed => f.write_str("the server is shutting down"),
         }
@@ -83,74 +96,118 @@ impl Pending {
 }
 
 impl Core {
-    pub(super) fn submit(&self, batch: &Batch, on_done: OnDone) {
-        if self.closed.load(Ordering::SeqCst) {
-            return on_done(Err(SubmitError::Closed));
+    pub(super) fn submit(&self, mut batch: Batch, on_done: OnDone) {
+        if let Err(refused) = self.check_taking(&batch) {
+            return on_done(Err(refused));
         }
+        let mut outcome = std::mem::take(&mut batch.rejected);
+        leave_out_future(&mut batch, (self.clock)() + FUTURE_MAX_MS, &mut outcome);
+        let keeps_scratch = batch.samples.len() <= SCRATCH_KEPT_SAMPLES_MAX
+            && batch.body.len() <= SCRATCH_KEPT_BODY_MAX_BYTES;
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
-        self.submit_with(&mut scratch, batch, on_done);
-        self.scratch.lock().push(scratch);
+        self.submit_with(&mut scratch, batch, Reply { outcome, on_done });
+        if keeps_scratch {
+            scratch.resolution.drop_labels();
+            self.scratch.lock().push(scratch);
+        }
     }
 
-    fn submit_with(&self, scratch: &mut Scratch, batch: &Batch, on_done: OnDone) {
+    /// Says no before any series is created for a request that would be refused.
+    fn check_taking(&self, batch: &Batch) -> Result<(), SubmitError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(SubmitError::Closed);
+        }
+        if self.wal_stats.read_only()
+            && let Some(cause) = &*self.read_only_cause.lock()
+        {
+            return Err(read_only(cause));
+        }
+        let queued = self.queue.bytes();
+        let least = batch.samples.len() * RECORD_SAMPLE_MIN_BYTES;
+        if queued > 0 && queued + least > WAL_QUEUE_MAX_BYTES {
+            return Err(SubmitError::Overloaded { retry_after: RETRY_AFTER_OVERLOAD });
+        }
+        Ok(())
+    }
+
+    fn submit_with(&self, scratch: &mut Scratch, batch: Batch, mut reply: Reply) {
         let Scratch { resolution, record } = scratch;
-        self.head.registry.resolve(batch, resolution);
-        let mut outcome = batch.rejected.clone();
-        outcome.merge(std::mem::take(&mut resolution.outcome));
-        let mut work = WorkBuilder::with_capacity(batch.samples.len());
-        let newest = (self.clock)() + FUTURE_MAX_MS;
+        self.head.registry.resolve(&batch, resolution);
+        reply.outcome.merge(std::mem::take(&mut resolution.outcome));
         record.clear();
-        for (index, item) in batch.items.iter().enumerate() {
-            if resolution.slots[index] == NO_SLOT {
-                continue;
-            }
-            for sample in batch.samples_of(item) {
-                if sample.timestamp > newest {
-                    reject_future(&mut outcome, batch, item, sample, newest);
-                    continue;
-                }
-                work.push(resolution.slots[index], *sample);
-                record.push(resolution.refs[index], *sample);
+        for (item, series) in batch.items.iter().zip(&resolution.refs) {
+            if *series != NO_SERIES {
+                batch.samples_of(item).iter().for_each(|sample| record.push(*series, *sample));
             }
         }
         if record.is_empty() {
-            return on_done(Ok(outcome));
+            return (reply.on_done)(Ok(reply.outcome));
         }
         resolution.definitions.iter().for_each(|(series, labels)| record.define(*series, labels));
-        let defined = resolution.definitions.drain(..).map(|(series, _)| series).collect();
-        self.enqueue(record, work, defined, Reply { outcome, on_done });
+        self.enqueue(resolution, record, Arc::new(batch), reply);
     }
 
     fn enqueue(
         &self,
+        resolution: &Resolution,
         record: &mut RecordBuilder,
-        work: WorkBuilder,
-        defined: Vec<SeriesRef>,
+        batch: Arc<Batch>,
         reply: Reply,
     ) {
         let reply = Arc::new(Mutex::new(Some(reply)));
-        let (head, answer) = (self.head.clone(), reply.clone());
-        let work = work.finish(move |applied| {
+        let (sent, answer) = (batch.clone(), reply.clone());
+        let slots = batch.items.iter().zip(&resolution.slots).filter(|(_, slot)| **slot != NO_SLOT);
+        let runs = slots.map(|(item, slot)| (*slot, item.sample_start, batch.samples_of(item)));
+        let work = Work::new(runs, move |applied| {
             if let Some(Reply { outcome, on_done }) = answer.lock().take() {
-                on_done(Ok(completed(outcome, applied, &head)));
+                on_done(Ok(completed(outcome, applied, &sent)));
             }
         });
+        let defined = resolution.definitions.iter().map(|(series, _)| *series).collect();
         let mut payload = Vec::new();
         record.finish(&mut payload);
         if let Err(refused) = self.queue.push(payload, Pending { work, defined, reply }) {
             refused.token.refuse(match refused.refusal {
                 Refusal::Closed => SubmitError::Closed,
-                Refusal::Full | Refusal::TooLarge => {
-                    SubmitError::Overloaded { retry_after: RETRY_AFTER_OVERLOAD }
-                }
+                Refusal::Full => SubmitError::Overloaded { retry_after: RETRY_AFTER_OVERLOAD },
+                Refusal::TooLarge => SubmitError::TooLarge,
             });
         }
     }
+
+    /// Answers a group that could not be written. Later requests are told the same until the disk takes writes again.
+    pub(super) fn refuse_group(&self, group: Vec<Pending>, cause: &dyn fmt::Display) {
+        let cause = cause.to_string();
+        *self.read_only_cause.lock() = Some(cause.clone());
+        group.into_iter().for_each(|pending| pending.refuse(read_only(&cause)));
+    }
 }
 
-/// The error for requests whose group could not be written.
-pub(super) fn read_only(cause: &dyn fmt::Display) -> SubmitError {
+fn read_only(cause: &str) -> SubmitError {
     SubmitError::ReadOnly { cause: cause.to_string(), retry_after: RETRY_AFTER_READ_ONLY }
+}
+
+/// Rejects the samples ahead of the clock, so that no series is created for them.
+fn leave_out_future(batch: &mut Batch, newest: Timestamp, outcome: &mut Outcome) {
+    if batch.samples.iter().all(|sample| sample.timestamp <= newest) {
+        return;
+    }
+    let sent = batch.clone();
+    batch.items.clear();
+    batch.samples.clear();
+    for item in &sent.items {
+        let sample_start = batch.samples.len() as u32;
+        for sample in sent.samples_of(item) {
+            match sample.timestamp <= newest {
+                true => batch.samples.push(*sample),
+                false => reject_future(outcome, &sent, item, sample, newest),
+            }
+        }
+        let sample_count = batch.samples.len() as u32 - sample_start;
+        if sample_count > 0 {
+            batch.items.push(Item { sample_start, sample_count, ..*item });
+        }
+    }
 }
 
 fn reject_future(
@@ -162,23 +219,98 @@ fn reject_future(
 ) {
     outcome.reject(Reason::TooFarInFuture, 1, || Offender {
         reason: Reason::TooFarInFuture,
-        series: (batch.decode_labels)(batch.key(item)).map_or_else(|e| e, |l| l.to_string()),
+        series: series_text(batch, item),
         timestamp: Some(sample.timestamp),
         detail: format!("the newest accepted now is {newest}"),
     });
 }
 
+/// The series of an item from its own bytes: the index may be locked for long by a query.
+fn series_text(batch: &Batch, item: &Item) -> String {
+    (batch.decode_labels)(batch.key(item)).map_or_else(|e| e, |labels| labels.to_string())
+}
+
 /// The outcome of a request once its samples are applied.
-fn completed(mut outcome: Outcome, applied: ApplyOutcome, head: &Head) -> Outcome {
+fn completed(mut outcome: Outcome, applied: ApplyOutcome, batch: &Batch) -> Outcome {
     outcome.written += applied.written;
     outcome.duplicate += applied.duplicate;
     if let Some(first) = applied.first_offender {
+        let run = |item: &Item| item.sample_start..item.sample_start + item.sample_count;
+        let item = batch.items.iter().find(|item| run(item).contains(&first.position));
         outcome.reject(first.reason, applied.conflict, || Offender {
             reason: first.reason,
-            series: head.registry.labels(first.slot).to_string(),
+            series: item.map_or_else(String::new, |item| series_text(batch, item)),
             timestamp: Some(first.sample.timestamp),
             detail: format!("the value {} is not the one stored before", first.sample.value),
         });
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Db, Options, Threads};
+    use super::*;
+    use crate::fs::sim::SimDisk;
+    use crate::model::Labels;
+    use bytes::Bytes;
+
+    fn open() -> Arc<Db> {
+        let disk = Arc::new(SimDisk::new());
+        let threads = Threads::Stepped;
+        Db::open(Options { disk, threads, ..Options::new("data") }).unwrap()
+    }
+
+    fn decode(raw_key: &[u8]) -> Result<Labels, String> {
+        let text = std::str::from_utf8(raw_key).map_err(|e| e.to_string())?;
+        Ok(Labels::from_pairs([("__name__", text)]))
+    }
+
+    /// One series with this many samples.
+    fn batch(name: &'static str, samples: usize) -> Batch {
+        let key_len = name.len() as u32;
+        let sample_count = samples as u32;
+        Batch {
+            body: Bytes::from_static(name.as_bytes()),
+            items: vec![Item { key_offset: 0, key_len, sample_start: 0, sample_count }],
+            samples: (0..samples).map(|i| Sample::new(i as i64, 1.0)).collect(),
+            decode_labels: decode,
+            rejected: Outcome::default(),
+        }
+    }
+
+    fn submit(db: &Db, batch: Batch) -> Arc<Mutex<Option<Result<Outcome, SubmitError>>>> {
+        let answer = Arc::new(Mutex::new(None));
+        let to = answer.clone();
+        db.submit(batch, move |outcome| *to.lock() = Some(outcome));
+        answer
+    }
+
+    /// Puts a payload into the commit queue for which nobody waits.
+    fn fill_queue(db: &Db, bytes: usize) {
+        let (work, reply) = (Work::new(std::iter::empty(), |_| {}), Arc::default());
+        let pending = Pending { work, defined: Vec::new(), reply };
+        db.core.queue.push(vec![0; bytes], pending).unwrap();
+    }
+
+    #[test]
+    fn a_request_that_finds_the_queue_full_creates_no_series() {
+        let db = open();
+        fill_queue(&db, WAL_QUEUE_MAX_BYTES - 2_000);
+        let refused = submit(&db, batch("large", 1_000)).lock().take().unwrap();
+        assert!(matches!(refused, Err(SubmitError::Overloaded { .. })));
+        assert_eq!(db.stats().registry.series_count, 0);
+        assert!(submit(&db, batch("small", 10)).lock().is_none(), "it waits in the queue");
+        assert_eq!(db.stats().registry.series_count, 1);
+    }
+
+    #[test]
+    fn buffers_of_usual_requests_are_kept_and_hold_no_labels() {
+        let db = open();
+        submit(&db, batch("small", 1));
+        assert_eq!(db.core.scratch.lock().len(), 1);
+        assert!(db.core.scratch.lock()[0].resolution.definitions.is_empty());
+        submit(&db, batch("large", SCRATCH_KEPT_SAMPLES_MAX + 1));
+        assert_eq!(db.core.scratch.lock().len(), 0);
+    }
 }

@@ -4,7 +4,7 @@
 use std::thread::JoinHandle;
 
 use super::Core;
-use super::submit::{Pending, read_only};
+use super::submit::Pending;
 use crate::head::apply::Appliers;
 use crate::sync::Arc;
 use crate::wal::{Committer, Group, Wake, WalError};
@@ -97,9 +97,7 @@ impl Core {
         report_group(&group, was_read_only);
         let first_seq = match group.outcome {
             Ok(first_seq) => first_seq,
-            Err(cause) => {
-                return group.tokens.into_iter().for_each(|p| p.refuse(read_only(&*cause)));
-            }
+            Err(cause) => return self.refuse_group(group.tokens, &*cause),
         };
         for (seq, pending) in (first_seq..).zip(group.tokens) {
             if !pending.defined.is_empty() {

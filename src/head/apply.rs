@@ -196,7 +196,7 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use super::super::work::{ApplyOutcome, WorkBuilder};
+    use super::super::work::ApplyOutcome;
     use super::*;
     use crate::model::Sample;
     use crate::sync::AtomicU64;
@@ -205,11 +205,9 @@ mod tests {
         samples: &[(Slot, i64, f64)],
         on_done: impl FnOnce(ApplyOutcome) + Send + 'static,
     ) -> Arc<Work> {
-        let mut builder = WorkBuilder::with_capacity(samples.len());
-        for (slot, timestamp, value) in samples {
-            builder.push(*slot, Sample::new(*timestamp, *value));
-        }
-        builder.finish(on_done)
+        let each: Vec<_> = samples.iter().map(|(s, t, v)| (*s, [Sample::new(*t, *v)])).collect();
+        let runs = each.iter().zip(0..).map(|((slot, one), first)| (*slot, first, &one[..]));
+        Work::new(runs, on_done)
     }
 
     fn read(appliers: &Appliers, slot: Slot) -> Vec<(i64, f64)> {

@@ -13,7 +13,7 @@
 //! Samples, clocks and the log are not known here.
 
 use super::alias::{AliasHasher, AliasKey, AliasTable};
-use super::refs::{NO_SERIES, PendingRefs, RefSlots, SlotRefs};
+use super::refs::{PendingRefs, RefSlots, SlotRefs};
 use crate::error::Corrupt;
 use crate::index::memory::{IndexMemory, MemoryIndex, RowBuffer};
 use crate::index::table::NO_ID;
@@ -21,10 +21,12 @@ use crate::model::batch::Offender;
 use crate::model::{Batch, Labels, Matcher, Outcome, Reason, SeriesRef};
 use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 
+pub use super::refs::NO_SERIES;
+
 /// The slot of an item that was rejected.
 pub const NO_SLOT: u32 = NO_ID;
 
-/// Series created in one go under the write lock: well below a millisecond.
+/// Series created or aliases remembered in one go under a write lock: well below a millisecond.
 const CREATE_PORTION: usize = 256;
 
 /// Bytes of a raw key shown when its labels cannot be read.
@@ -86,7 +88,7 @@ struct Replayed {
 pub struct Resolution {
     /// Per item the slot of its series, [`NO_SLOT`] if it was rejected.
     pub slots: Vec<u32>,
-    /// Per item the ref of its series; 0 if it was rejected.
+    /// Per item the ref of its series, [`NO_SERIES`] if it was rejected.
     pub refs: Vec<SeriesRef>,
     /// The rejected samples.
     pub outcome: Outcome,
@@ -121,12 +123,17 @@ pub struct RegistryStats {
 impl Resolution {
     fn start(&mut self, batch: &Batch, hasher: &AliasHasher) {
         self.outcome = Outcome::default();
-        self.definitions.clear();
-        self.unknown.clear();
-        self.created.clear();
+        self.drop_labels();
         self.pending.clear();
         self.keys.clear();
         self.keys.extend(batch.items.iter().map(|item| hasher.key(batch.key(item))));
+    }
+
+    /// Lets go of all labels: what stays is memory for the next batch.
+    pub fn drop_labels(&mut self) {
+        self.definitions.clear();
+        self.unknown.clear();
+        self.created.clear();
     }
 
     /// Decodes the labels of the items without a slot. Those with invalid labels are rejected.
@@ -268,10 +275,12 @@ impl Registry {
     /// Gives the items what was found for them, and remembers their aliases.
     fn remember(&self, out: &mut Resolution) {
         let series_count = self.len();
-        let mut hot = self.hot.write();
-        for unknown in out.unknown.iter().filter(|unknown| unknown.slot != NO_SLOT) {
-            out.slots[unknown.item] = unknown.slot;
-            hot.aliases.insert(out.keys[unknown.item], unknown.slot, series_count);
+        for portion in out.unknown.chunks(CREATE_PORTION) {
+            let mut hot = self.hot.write();
+            for unknown in portion.iter().filter(|unknown| unknown.slot != NO_SLOT) {
+                out.slots[unknown.item] = unknown.slot;
+                hot.aliases.insert(out.keys[unknown.item], unknown.slot, series_count);
+            }
         }
     }
 
@@ -283,26 +292,33 @@ impl Registry {
 
     fn define_pending(&self, out: &mut Resolution) {
         let first_pending = self.first_pending.load(Ordering::Acquire);
-        if first_pending == u64::MAX {
-            return;
-        }
-        let items = out.refs.iter().copied().zip(out.slots.iter().copied());
-        out.pending.extend(items.filter(|(series, _)| series.0 >= first_pending));
-        if out.pending.is_empty() {
+        if out.refs.iter().all(|series| series.0 < first_pending) {
             return;
         }
         {
+            // A series whose request was refused and never comes again stays pending. All it costs the others is this
+            // look: one comparison and one bit per item.
             let pending = self.pending.lock();
-            out.pending.retain(|(series, _)| pending.contains(*series));
+            let items = out.refs.iter().copied().zip(out.slots.iter().copied());
+            let is_pending =
+                |series: SeriesRef| series.0 >= first_pending && pending.contains(series);
+            out.pending.extend(items.filter(|(series, _)| is_pending(*series)));
+        }
+        if out.pending.is_empty() {
+            return;
         }
         out.pending.sort_unstable();
         out.pending.dedup();
         let created = &out.created;
-        out.definitions.extend(out.pending.iter().map(|(series, slot)| {
-            let position = created.binary_search_by_key(series, |(other, _)| *other);
-            let labels = position.map(|at| created[at].1.clone());
-            (*series, labels.unwrap_or_else(|_| self.labels(*slot)))
-        }));
+        let is_created =
+            |series: SeriesRef| created.binary_search_by_key(&series, |(other, _)| *other).is_ok();
+        let others = out.pending.iter().filter(|(series, _)| !is_created(*series));
+        let (series, slots): (Vec<SeriesRef>, Vec<u32>) = others.copied().unzip();
+        out.definitions.append(&mut out.created);
+        if !slots.is_empty() {
+            out.definitions.extend(series.into_iter().zip(self.labels_of(&slots)));
+            out.definitions.sort_unstable_by_key(|(series, _)| *series);
+        }
     }
 
     /// A frame that defines these series is known durable.

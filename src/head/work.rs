@@ -3,7 +3,7 @@
 
 use super::series::{Appended, SeriesStore};
 use crate::model::{Reason, Sample};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// Number of a series in the head, in order of appearance, dense from 0.
 pub type Slot = u32;
@@ -49,7 +49,7 @@ pub struct ApplyOutcome {
 /// A sample that was not stored.
 #[derive(Debug, Clone, Copy)]
 pub struct ApplyOffender {
-    /// The number of the sample within the request, as it was pushed.
+    /// The number of the sample within the request.
     pub position: u32,
     pub slot: Slot,
     pub sample: Sample,
@@ -68,47 +68,6 @@ impl ApplyOutcome {
 
 type OnDone = Box<dyn FnOnce(ApplyOutcome) + Send>;
 
-/// Collects the samples of a request in its order.
-#[derive(Debug, Default)]
-pub struct WorkBuilder {
-    entries: Vec<Entry>,
-}
-
-impl WorkBuilder {
-    pub fn with_capacity(samples: usize) -> WorkBuilder {
-        WorkBuilder { entries: Vec::with_capacity(samples) }
-    }
-
-    #[inline]
-    pub fn push(&mut self, slot: Slot, sample: Sample) {
-        let position = self.entries.len() as u32;
-        self.entries.push(Entry { sample, slot, position });
-    }
-
-    /// Sorts by shard, keeping the order of the request within each. `on_done` is called once, by the thread that
-    /// applies the last sample, without any lock held.
-    pub fn finish(self, on_done: impl FnOnce(ApplyOutcome) + Send + 'static) -> Arc<Work> {
-        let mut starts = [0u32; SHARDS + 1];
-        for entry in &self.entries {
-            starts[shard_of(entry.slot) + 1] += 1;
-        }
-        let slices = starts.iter().filter(|count| **count > 0).count();
-        for shard in 0..SHARDS {
-            starts[shard + 1] += starts[shard];
-        }
-        let mut next = starts;
-        let mut entries = self.entries.clone();
-        for entry in self.entries {
-            let at = &mut next[shard_of(entry.slot)];
-            entries[*at as usize] = entry;
-            *at += 1;
-        }
-        let outcome = ApplyOutcome::default();
-        let progress = Progress { slices, outcome, on_done: Some(Box::new(on_done)) };
-        Arc::new(Work { entries, starts, progress: Mutex::new(progress) })
-    }
-}
-
 /// The samples of one request, sorted by shard.
 pub struct Work {
     entries: Vec<Entry>,
@@ -124,6 +83,36 @@ struct Progress {
 }
 
 impl Work {
+    /// Sorts the samples of a request by shard, keeping their order within each. `runs` are the samples of one series
+    /// after the other, each with the number of its first sample within the request. `on_done` is called once, by the
+    /// thread that applies the last sample, without any lock held.
+    pub fn new<'a>(
+        runs: impl Iterator<Item = (Slot, u32, &'a [Sample])> + Clone,
+        on_done: impl FnOnce(ApplyOutcome) + Send + 'static,
+    ) -> Arc<Work> {
+        let mut starts = [0u32; SHARDS + 1];
+        for (slot, _, samples) in runs.clone() {
+            starts[shard_of(slot) + 1] += samples.len() as u32;
+        }
+        let slices = starts.iter().filter(|count| **count > 0).count();
+        for shard in 0..SHARDS {
+            starts[shard + 1] += starts[shard];
+        }
+        let mut next = starts;
+        let unset = Entry { sample: Sample::new(0, 0.0), slot: 0, position: 0 };
+        let mut entries = vec![unset; starts[SHARDS] as usize];
+        for (slot, first, samples) in runs {
+            let at = &mut next[shard_of(slot)];
+            for (sample, position) in samples.iter().zip(first..) {
+                entries[*at as usize] = Entry { sample: *sample, slot, position };
+                *at += 1;
+            }
+        }
+        let outcome = ApplyOutcome::default();
+        let progress = Progress { slices, outcome, on_done: Some(Box::new(on_done)) };
+        Arc::new(Work { entries, starts, progress: Mutex::new(progress) })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -161,22 +150,25 @@ impl Work {
         let mut progress = self.progress.lock();
         progress.outcome.merge(outcome);
         progress.slices -= 1;
-        drop(progress);
-        self.finish_if_done();
+        finish_if_done(progress);
     }
 
-    /// Calls `on_done` if no slice is left and nobody has called it.
+    /// Ends a work that has no slices.
     pub(super) fn finish_if_done(&self) {
-        let mut progress = self.progress.lock();
-        if progress.slices > 0 {
-            return;
-        }
-        let on_done = progress.on_done.take();
-        let outcome = std::mem::take(&mut progress.outcome);
-        drop(progress);
-        if let Some(on_done) = on_done {
-            on_done(outcome);
-        }
+        finish_if_done(self.progress.lock());
+    }
+}
+
+/// Calls `on_done` if no slice is left and nobody has called it.
+fn finish_if_done(mut progress: MutexGuard<'_, Progress>) {
+    if progress.slices > 0 {
+        return;
+    }
+    let on_done = progress.on_done.take();
+    let outcome = std::mem::take(&mut progress.outcome);
+    drop(progress);
+    if let Some(on_done) = on_done {
+        on_done(outcome);
     }
 }
 

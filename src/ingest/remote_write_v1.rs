@@ -16,8 +16,11 @@ use crate::error::Corrupt;
 use crate::model::batch::Offender;
 use crate::model::{Batch, Item, Labels, Outcome, Reason, Sample};
 
-/// Samples of one request: a stock sender sends 2,000. Bounds the memory of one batch.
-pub const SAMPLES_MAX: usize = 1_000_000;
+/// Samples of one request: a stock sender sends 2,000, one that catches up in large requests some 100,000. A sample is two
+/// bytes at least in the body and about 80 in memory, so the size of the body alone bounds nothing.
+pub const SAMPLES_MAX: usize = 500_000;
+/// Series of one request. A stock sender sends at most as many as samples; creating so many takes a tenth of a second.
+pub const SERIES_MAX: usize = 100_000;
 
 /// The request cannot be decoded; nothing of it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum DecodeError {
     Malformed(Corrupt),
     /// More samples than one request may carry.
     TooManySamples,
+    /// More series than one request may carry.
+    TooManySeries,
 }
 
 impl fmt::Display for DecodeError {
@@ -36,6 +41,9 @@ impl fmt::Display for DecodeError {
             }
             DecodeError::TooManySamples => {
                 write!(f, "the request has more than {SAMPLES_MAX} samples; send smaller requests")
+            }
+            DecodeError::TooManySeries => {
+                write!(f, "the request has more than {SERIES_MAX} series; send smaller requests")
             }
         }
     }
@@ -52,7 +60,7 @@ impl From<Corrupt> for DecodeError {
 /// Decodes an uncompressed body. Labels are not looked at: [`Batch::decode_labels`] does that where needed.
 ///
 /// # Errors
-/// The body is not well-formed protobuf of this shape, or has too many samples.
+/// The body is not well-formed protobuf of this shape, or has too many samples or series.
 pub fn decode(body: Bytes) -> Result<Batch, DecodeError> {
     let mut decoder = Decoder::default();
     let mut cursor = Cursor::new(&body);
@@ -113,6 +121,9 @@ impl Decoder {
                 }
                 (2, WireType::Bytes) => {
                     let sample = decode_sample(proto::delimited(&mut cursor)?)?;
+                    if self.samples.len() == SAMPLES_MAX {
+                        return Err(DecodeError::TooManySamples);
+                    }
                     self.samples.push(sample);
                 }
                 (4, WireType::Bytes) => {
@@ -122,13 +133,13 @@ impl Decoder {
                 (_, wire) => proto::skip(&mut cursor, wire)?,
             }
         }
-        if self.samples.len() > SAMPLES_MAX {
-            return Err(DecodeError::TooManySamples);
-        }
         if histograms > 0 {
             self.reject_histograms(message, histograms);
         }
         if self.samples.len() > sample_start {
+            if self.items.len() == SERIES_MAX {
+                return Err(DecodeError::TooManySeries);
+            }
             let (key_offset, key_len) = self.key(body, base, message, &labels)?;
             let sample_count = (self.samples.len() - sample_start) as u32;
             let sample_start = sample_start as u32;
@@ -330,6 +341,23 @@ mod tests {
         assert!(batch.items.is_empty());
         assert_eq!(batch.rejected.rejected[Reason::Unsupported as usize], 2);
         assert_eq!(batch.rejected.first_offender.unwrap().series, "h");
+    }
+
+    #[test]
+    fn samples_over_the_limit_are_refused_where_they_stand() {
+        // What follows is no protobuf: a decoder that went on would say so.
+        let message = [[0x12, 0x00].repeat(SAMPLES_MAX + 1), vec![0xff]].concat();
+        let mut body = Vec::new();
+        field(&mut body, 1, &message);
+        assert_eq!(decode(Bytes::from(body)).err(), Some(DecodeError::TooManySamples));
+    }
+
+    #[test]
+    fn series_over_the_limit_are_refused() {
+        let one: &[(u64, Vec<u8>)] = &[(1, label("__name__", "up")), (2, sample(1, 1.0))];
+        assert_eq!(decode(request(&vec![one; SERIES_MAX])).unwrap().items.len(), SERIES_MAX);
+        let error = decode(request(&vec![one; SERIES_MAX + 1])).err();
+        assert_eq!(error, Some(DecodeError::TooManySeries));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Collector for Storage {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Some(api) = self.api.upgrade() else { return Ok(()) };
         let inflight = api.write_inflight_bytes() as f64;
-        let help = "Bodies of write requests in memory, compressed and decoded.";
+        let help = "Memory held for write requests: their bodies and what they become.";
         put(
             &mut encoder,
             "silverback_remote_write_inflight_bytes",

@@ -52,6 +52,57 @@ fn samples_far_ahead_of_the_clock_are_left_out_alone() {
 }
 
 #[test]
+fn a_series_with_no_sample_to_store_is_not_created() {
+    let disk = SimDisk::new();
+    let db = Db::open(options(&disk)).unwrap();
+    let ahead = NOW_MS + 11 * 60 * 1000;
+    let outcome = write(&db, &[(1, ahead, 1.0), (2, 1_000, 1.0), (3, ahead, 1.0)]).unwrap();
+    assert_eq!((outcome.written, outcome.rejected_total()), (1, 2));
+    assert_eq!(db.stats().registry.series_count, 1);
+    assert_eq!(db.stats().registry.pending_count, 0);
+}
+
+#[test]
+fn a_conflict_is_named_by_its_own_series() {
+    let disk = SimDisk::new();
+    let db = Db::open(options(&disk)).unwrap();
+    write(&db, &[(4, 1_000, 1.0)]).unwrap();
+    let points = [(1, 1_000, 1.0), (4, 2_000, 1.0), (2, 1_000, 1.0), (4, 1_000, 2.0)];
+    let offender = write(&db, &points).unwrap().first_offender.unwrap();
+    assert_eq!(offender.series, "m{series=\"4\"}");
+    assert_eq!(offender.timestamp, Some(1_000));
+}
+
+#[test]
+fn a_request_refused_by_the_disk_creates_no_series() {
+    let disk = SimDisk::new();
+    let db = Db::open(options(&disk)).unwrap();
+    disk.set_capacity(Some(0));
+    assert!(write(&db, &[(1, 1_000, 1.0)]).is_err());
+    let refused = write(&db, &[(2, 1_000, 1.0), (3, 1_000, 1.0)]).err().unwrap();
+    let told = refused.to_string();
+    assert!(matches!(refused, SubmitError::ReadOnly { .. }) && told.contains("wal"), "{told}");
+    assert_eq!(db.stats().registry.series_count, 1);
+}
+
+#[test]
+fn a_disk_that_refused_is_tried_again_without_requests() {
+    let disk = SimDisk::new();
+    let db = Db::open(Options { threads: Threads::Own, ..options(&disk) }).unwrap();
+    disk.set_capacity(Some(0));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    db.submit(batch(&[(1, 1_000, 1.0)]), move |outcome| sender.send(outcome).unwrap());
+    assert!(receiver.recv().unwrap().is_err());
+    assert!(db.stats().wal.read_only);
+    disk.set_capacity(None);
+    let started = std::time::Instant::now();
+    while db.stats().wal.read_only {
+        assert!(started.elapsed() < Duration::from_secs(20), "the disk is not tried again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_restart_shows_the_same() {
     let disk = SimDisk::new();
     let mut expected = Contents::new();
@@ -108,6 +159,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
     passed_ms.store(999, Ordering::Relaxed);
     assert!(write(&db, &[(1, 2_000, 1.0)]).is_err(), "an attempt is made once a second");
     passed_ms.store(1_000, Ordering::Relaxed);
+    db.step();
     write(&db, &[(1, 2_000, 1.0)]).unwrap();
     assert!(!db.stats().wal.read_only);
     assert_eq!(contents(&db.view()).len(), 2);

@@ -225,15 +225,20 @@ async fn unknown_paths_and_methods() {
         ("GET", "/api/v1/write"),
         ("POST", "/-/healthy"),
         ("POST", "/api/v1/label/job/values"),
+        ("HEAD", "/api/v1/query"),
+        ("HEAD", "/api/v1/label/job/values"),
+        ("HEAD", "/api/v1/write"),
     ] {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let answer = fixture.send(request).await;
         assert_eq!(
             (answer.status.as_u16(), answer.text()),
-            (405, "Method Not Allowed\n"),
+            (405, if method == "HEAD" { "" } else { "Method Not Allowed\n" }),
             "{path}"
         );
     }
+    let health = Request::head("/-/healthy").body(Body::empty()).unwrap();
+    assert_eq!(fixture.send(health).await.status, 200);
 }
 
 async fn from_origin(fixture: &Fixture, method: &str, origin: &str) -> (u16, String, String) {

@@ -63,9 +63,14 @@ impl Fixture {
     }
 
     pub fn with(options: ApiOptions) -> Fixture {
+        Fixture::with_storage(options, Options::new("data"))
+    }
+
+    /// With a database of these options, on a simulated disk.
+    pub fn with_storage(options: ApiOptions, storage: Options) -> Fixture {
         let api = Api::new(options);
         let disk = Arc::new(SimDisk::new());
-        let db = Db::open(Options { disk, ..Options::new("data") }).unwrap();
+        let db = Db::open(Options { disk, ..storage }).unwrap();
         api.set_db(db.clone());
         api.set_ready();
         Fixture { router: api::router(api.clone()), api, db }

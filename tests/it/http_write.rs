@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Request, StatusCode, header};
 use silverback::api::ApiOptions;
+use silverback::db::{Options, Threads};
 use silverback::model::{Matcher, TimeRange};
 use silverback::read::{Columns, Source};
+use silverback::sync::{Arc, Mutex};
+use tower::ServiceExt;
 
 use crate::http_support::{Fixture, field, series, snappy, write_request};
 
@@ -124,18 +127,115 @@ async fn a_body_that_turns_out_larger_than_the_limit_is_413() {
     assert_eq!(answer.status, 413);
 }
 
-#[tokio::test]
+/// A request of one series.
+fn samples(name: &str, count: i64) -> Vec<u8> {
+    let samples: Vec<(i64, f64)> = (0..count).map(|i| (i, i as f64)).collect();
+    series(&[("__name__", name)], &samples)
+}
+
+/// A database whose requests wait for `step`.
+fn stepped(options: ApiOptions) -> Fixture {
+    Fixture::with_storage(options, Options { threads: Threads::Stepped, ..Options::new("data") })
+}
+
+/// Sends a request and lets it come as far as it does by itself.
+async fn begin(fixture: &Fixture, body: &[u8]) -> tokio::task::JoinHandle<StatusCode> {
+    let request = write_request().body(Body::from(snappy(body))).unwrap();
+    let answer = fixture.router.clone().oneshot(request);
+    let task = tokio::spawn(async move { answer.await.unwrap().status() });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    task
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_room_in_memory_a_sender_is_asked_to_come_back() {
-    let options = ApiOptions { write_inflight_max_bytes: 64 << 10, ..ApiOptions::default() };
-    let fixture = Fixture::with(options);
-    let samples: Vec<(i64, f64)> = (0..10_000).map(|i| (i, 1.0)).collect();
-    let answer = fixture.write(&series(&[("__name__", "up")], &samples)).await;
+    let options = ApiOptions { write_inflight_max_bytes: 3 << 19, ..ApiOptions::default() };
+    let fixture = stepped(options);
+    let first = begin(&fixture, &samples("up", 10_000)).await;
+    let answer = fixture.write(&samples("down", 10_000)).await;
     assert_eq!(answer.status, 503);
     let seconds: u64 = answer.header("retry-after").parse().unwrap();
     assert!((1..=5).contains(&seconds));
-    assert!(stored(&fixture, "up").is_empty());
-    let small = series(&[("__name__", "up")], &[(1, 1.0)]);
-    assert_eq!(fixture.write(&small).await.status, 204, "what was held is given back");
+    fixture.db.step();
+    assert_eq!(first.await.unwrap(), 204);
+    assert!(stored(&fixture, "down").is_empty());
+    let again = begin(&fixture, &samples("down", 10_000)).await;
+    fixture.db.step();
+    assert_eq!(again.await.unwrap(), 204, "what was held is given back");
+    assert_eq!(fixture.api.write_inflight_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_body_becomes_in_memory_counts() {
+    let fixture = stepped(ApiOptions::default());
+    // Samples without a field: two bytes each.
+    let mut message = Vec::new();
+    field(&mut message, 1, b"\x0a\x08__name__\x12\x02up");
+    message.extend([0x12, 0x00].repeat(100_000));
+    let mut body = Vec::new();
+    field(&mut body, 1, &message);
+    let request = begin(&fixture, &body).await;
+    let held = fixture.api.write_inflight_bytes();
+    assert!(held >= 100_000 * 40, "{held} bytes for 100,000 samples in two places");
+    fixture.db.step();
+    assert_eq!(request.await.unwrap(), 204);
+}
+
+#[tokio::test]
+async fn a_request_that_never_fits_in_memory_is_413() {
+    let options = ApiOptions { write_inflight_max_bytes: 256 << 10, ..ApiOptions::default() };
+    let answer = Fixture::with(options).write(&samples("up", 10_000)).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.text().contains("--storage.remote-write.max-inflight-bytes"));
+}
+
+/// A runtime with one thread for large requests, which stays taken until the sender is dropped.
+fn busy_runtime() -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.max_blocking_threads(1).enable_all().build().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || receiver.recv());
+    (runtime, sender)
+}
+
+#[test]
+fn what_a_leaving_client_leaves_behind_still_counts() {
+    let (runtime, release) = busy_runtime();
+    runtime.block_on(async {
+        let fixture = Fixture::new();
+        let request = begin(&fixture, &samples("big", 100_000)).await;
+        let held = fixture.api.write_inflight_bytes();
+        assert!(held > 1_000_000);
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        assert_eq!(fixture.api.write_inflight_bytes(), held);
+        drop(release);
+        while fixture.api.write_inflight_bytes() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[tokio::test]
+async fn large_requests_are_resolved_aside() {
+    let clock_threads = Arc::new(Mutex::new(Vec::new()));
+    let seen = clock_threads.clone();
+    let clock = move || {
+        seen.lock().push(std::thread::current().id());
+        1_000_000
+    };
+    let storage = Options { clock: Arc::new(clock), ..Options::new("data") };
+    let fixture = Fixture::with_storage(ApiOptions::default(), storage);
+    assert_eq!(fixture.write(&samples("small", 10)).await.status, 204);
+    assert_eq!(fixture.write(&samples("big", 100_000)).await.status, 204);
+    let many: Vec<u8> =
+        (0..10_000).flat_map(|i| series(&[("__name__", &format!("m{i}"))], &[(1, 1.0)])).collect();
+    assert_eq!(fixture.write(&many).await.status, 204);
+    let here = std::thread::current().id();
+    let aside: Vec<bool> = clock_threads.lock().iter().map(|thread| *thread != here).collect();
+    assert_eq!(aside, [false, true, true]);
 }
 
 #[tokio::test]
