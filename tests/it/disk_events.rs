@@ -67,6 +67,7 @@ fn refusing_and_taking_writes_again_is_said_once_each() {
         }
         disk.set_capacity(None);
         passed_s.store(9, Ordering::Relaxed);
+        db.step();
         write(&db, &[(1, 2_000, 1.0)]).unwrap();
     });
     assert_lines(&lines, &[&["ERROR", "No space left", ".wal"], &["INFO", "takes writes again"]]);
