@@ -86,7 +86,7 @@ fn open_metrics_float(value: f64) -> String {
 
 fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError> {
     let values = plan.scalar(phi)?;
-    values.iter().for_each(|value| plan.query.check_quantile(phi.span, *value));
+    plan.query.check_quantiles(phi.span, &values);
     Ok(values)
 }
 

@@ -15,7 +15,7 @@ use crate::model::labels::quoted;
 /// The quantile at every step; a warning if it is none somewhere.
 pub fn quantile_parameter(plan: &Plan<'_>, param: &Expr) -> Result<Vec<f64>, QueryError> {
     let phis = plan.scalar(param)?;
-    phis.iter().for_each(|phi| plan.query.check_quantile(param.span, *phi));
+    plan.query.check_quantiles(param.span, &phis);
     Ok(phis)
 }
 

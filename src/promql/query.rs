@@ -106,9 +106,13 @@ impl Query<'_> {
         self.annotations.lock().info(span, message.into());
     }
 
-    /// Warns of a quantile that is none.
-    pub fn check_quantile(&self, span: Span, phi: f64) {
-        if !(0.0..=1.0).contains(&phi) {
+    /// Warns of values that are no quantiles: of NaN, and of the largest and the smallest.
+    pub fn check_quantiles(&self, span: Span, phis: &[f64]) {
+        let largest = phis.iter().copied().fold(f64::NAN, f64::max);
+        let smallest = phis.iter().copied().fold(f64::NAN, f64::min);
+        let nan = phis.iter().copied().find(|phi| phi.is_nan());
+        let wrong = [nan, (largest > 1.0).then_some(largest), (smallest < 0.0).then_some(smallest)];
+        for phi in wrong.into_iter().flatten() {
             let phi = super::annotations::format_value(phi);
             self.warn(span, format!("quantile value should be between 0 and 1, got {phi}"));
         }

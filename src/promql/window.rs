@@ -216,9 +216,6 @@ impl RangeCall<'_> {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
             }
-            if let Notes::Quantile(span) = self.notes {
-                self.range.query.check_quantile(span, args[0]);
-            }
             if let Some(value) = (self.function)(window, &args) {
                 out.set(step, value);
             }
@@ -252,8 +249,12 @@ impl Operator for RangeCall<'_> {
         out.reset(self.range.timeline.count);
         self.range.input.samples(index, scratch)?;
         self.evaluate(&scratch.samples, out)?;
-        if self.notes == Notes::Counter && !out.is_empty() {
-            self.note_counter(index);
+        match self.notes {
+            Notes::Counter if !out.is_empty() => self.note_counter(index),
+            Notes::Quantile(span) if !out.is_empty() => {
+                self.range.query.check_quantiles(span, &self.args[0]);
+            }
+            _ => {}
         }
         Ok(())
     }

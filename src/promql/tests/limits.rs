@@ -33,6 +33,29 @@ fn the_budget_is_given_back() {
 }
 
 #[test]
+fn a_quantile_is_warned_of_by_its_extremes() {
+    let f = load(10, &[("m", "1 2 3 4 5 6"), ("b{le='1'}", "1 1 1"), ("b{le='+Inf'}", "1 1 1")]);
+    for call in ["quantile", "quantile_over_time", "histogram_quantile"] {
+        let arg = match call {
+            "quantile" => "m",
+            "quantile_over_time" => "m[1m]",
+            _ => "b",
+        };
+        let warnings = |phi: &str| {
+            let answer = f.answer_over([0, 50, 1], &format!("{call}({phi}, {arg})")).unwrap();
+            let told = |warning: String| {
+                let (_, got) = warning.split_once("got ").expect("a value");
+                got.split(' ').next().unwrap_or_default().to_string()
+            };
+            answer.warnings.into_iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!(warnings("time() / 10 - 2"), ["-2", "3"], "{call}");
+        assert_eq!(warnings("0 * time() / (time() - 7)"), ["NaN"], "{call}");
+        assert!(warnings("time() / 50").is_empty(), "{call}");
+    }
+}
+
+#[test]
 fn a_deadline_and_a_cancelled_query_end_it() {
     let f = load(10, &[("m", "1 2 3")]);
     let engine = Engine::new(options());
