@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::column::Column;
-use super::query::{Held, Query};
+use super::query::{Held, Query, column_cost};
 use super::value::QueryError;
 use crate::model::{Labels, METRIC_NAME};
 use crate::read::Columns;
@@ -80,9 +80,14 @@ impl Scratch {
 
     /// Gives a column back for reuse.
     pub fn give(&mut self, column: Column) {
-        self.spare.push(column);
+        if self.spare.len() < SPARE_COLUMNS_MAX {
+            self.spare.push(column);
+        }
     }
 }
+
+/// Columns a thread keeps for reuse: more than operators nest in practice, few enough not to be counted as held.
+const SPARE_COLUMNS_MAX: usize = 16;
 
 /// Steps that [`Materialized::for_each_step`] gathers together: two cache lines of each column.
 const STEPS_PER_BLOCK: usize = 16;
@@ -91,7 +96,7 @@ const STEPS_PER_BLOCK: usize = 16;
 pub struct Materialized<'q> {
     pub series: Vec<Meta>,
     pub columns: Vec<Column>,
-    held: Vec<Held<'q>>,
+    held: Held<'q>,
 }
 
 impl<'q> Materialized<'q> {
@@ -101,8 +106,13 @@ impl<'q> Materialized<'q> {
         series: Vec<Meta>,
         columns: Vec<Column>,
     ) -> Result<Materialized<'q>, QueryError> {
-        let held = vec![query.hold(columns.iter().map(Column::len).sum())?];
-        Ok(Materialized { series, columns, held })
+        let held = query.hold(columns.iter().map(|column| column_cost(column.len())).sum())?;
+        Ok(Materialized::holding(series, columns, held))
+    }
+
+    /// Columns made by the caller, who holds them already.
+    pub fn holding(series: Vec<Meta>, columns: Vec<Column>, held: Held<'q>) -> Materialized<'q> {
+        Materialized { series, columns, held }
     }
 
     /// Evaluates an operator whole.
@@ -111,28 +121,28 @@ impl<'q> Materialized<'q> {
         operator: BoxOperator<'q>,
     ) -> Result<Materialized<'q>, QueryError> {
         let series = operator.series().to_vec();
-        let (mut columns, mut all_held) = (Vec::with_capacity(series.len()), Vec::new());
+        let (mut columns, mut all_held) = (Vec::with_capacity(series.len()), query.hold(0)?);
         query.for_each_chunk(
             series.len(),
             |chunk| {
                 let mut scratch = Scratch::default();
                 let mut columns = Vec::with_capacity(chunk.len());
-                let mut held = Vec::with_capacity(chunk.len());
+                let mut held = query.hold(0)?;
                 for index in chunk {
                     let mut column = Column::default();
                     operator.column(index, &mut scratch, &mut column)?;
-                    held.push(query.hold(column.len())?);
+                    held.absorb(query.hold(column_cost(column.len()))?);
                     columns.push(column);
                 }
                 Ok((columns, held))
             },
             |(chunk, held)| {
                 columns.extend(chunk);
-                all_held.extend(held);
+                all_held.absorb(held);
                 Ok(())
             },
         )?;
-        Ok(Materialized { series, columns, held: all_held })
+        Ok(Materialized::holding(series, columns, all_held))
     }
 
     /// Only the series at `indices`, each at most once, in their order.

@@ -19,6 +19,22 @@ pub const CHUNK_SERIES: usize = 256;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
 
+/// Bytes that count as one sample in the budget: a timestamp and a value. What is not samples is counted by its bytes.
+const SAMPLE_BYTES: usize = 16;
+/// What a kept series takes besides a state per step: label set, headers of its vectors, overhead of allocations.
+const SERIES_BYTES: usize = 192;
+
+/// What a kept series costs, in samples: a state of `state_bytes` and a presence bit per step.
+pub fn series_cost(steps: usize, state_bytes: usize) -> usize {
+    let states = steps.saturating_mul(state_bytes).saturating_add(steps / 8);
+    states.saturating_add(SERIES_BYTES).div_ceil(SAMPLE_BYTES)
+}
+
+/// What a kept column costs, in samples.
+pub fn column_cost(steps: usize) -> usize {
+    series_cost(steps, size_of::<f64>())
+}
+
 /// The threads queries run on.
 pub struct Workers {
     /// `None`: the calling thread does everything.
@@ -75,6 +91,9 @@ impl Query<'_> {
     /// Together with what is held already they are too many.
     pub fn hold(&self, samples: usize) -> Result<Held<'_>, QueryError> {
         let samples = samples as u64;
+        if samples > self.options.samples_max {
+            return Err(QueryError::TooManySamples);
+        }
         let held = self.samples_held.fetch_add(samples, Ordering::Relaxed) + samples;
         let guard = Held { held: &self.samples_held, samples };
         if held > self.options.samples_max {
@@ -151,6 +170,24 @@ impl Query<'_> {
 pub struct Held<'q> {
     held: &'q AtomicU64,
     samples: u64,
+}
+
+impl Held<'_> {
+    pub fn samples(&self) -> usize {
+        self.samples as usize
+    }
+
+    /// Takes over what `other` holds.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.samples += std::mem::take(&mut other.samples);
+    }
+
+    /// Holds no more than this from now on.
+    pub fn shrink(&mut self, samples: usize) {
+        let freed = self.samples.saturating_sub(samples as u64);
+        self.samples -= freed;
+        self.held.fetch_sub(freed, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Held<'_> {

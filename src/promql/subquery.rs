@@ -4,7 +4,7 @@
 use super::ast::Subquery;
 use super::operator::{BoxOperator, Meta, Scratch};
 use super::plan::Plan;
-use super::query::Query;
+use super::query::{Query, column_cost};
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::RangeInput;
@@ -31,7 +31,7 @@ impl<'q> SubqueryInput<'q> {
         let last = shift.apply(plan.timeline.end());
         let timeline = Timeline::aligned(first, last, step_ms);
         // A column of the inner timeline must fit the budget before one is made.
-        drop(query.hold(timeline.count)?);
+        drop(query.hold(column_cost(timeline.count))?);
         let inner = plan.on(timeline).vector(&subquery.expr)?;
         Ok(SubqueryInput { query, inner, timeline })
     }
@@ -43,7 +43,7 @@ impl RangeInput for SubqueryInput<'_> {
     }
 
     fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
-        let _held = self.query.hold(self.timeline.count)?;
+        let _held = self.query.hold(column_cost(self.timeline.count))?;
         let mut column = scratch.take();
         self.inner.column(index, scratch, &mut column)?;
         scratch.samples.clear();

@@ -27,9 +27,19 @@ fn samples_held_at_once_are_limited() {
 #[test]
 fn the_budget_is_given_back() {
     let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
-    f.options.samples_max = 40;
-    let sum = ["sum(sum_over_time(m[90s]))"; 6].join(" + ");
-    assert_eq!(f.at(90, &sum), ["{} 324"]);
+    f.options.samples_max = 25_000;
+    let sum = ["sum(count_over_time(m[90s:10ms]))"; 6].join(" + ");
+    assert_eq!(f.at(90, &sum), ["{} 54000"]);
+}
+
+#[test]
+fn a_kept_series_costs_more_than_its_values() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    f.options.samples_max = 30_000;
+    assert_eq!(f.at(0, "sort(m_total)").len(), 1_000);
+    f.options.samples_max = 10_000;
+    assert!(matches!(f.answer_at(0, "sort(m_total)"), Err(QueryError::TooManySamples)));
 }
 
 #[test]
