@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::{load, options};
+use super::{Fixture, load, options};
 use crate::model::Labels;
 use crate::promql::engine::{Engine, EngineOptions, Limits};
-use crate::promql::value::{QueryError, Value};
+use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
 
 #[test]
@@ -30,6 +30,29 @@ fn the_budget_is_given_back() {
     f.options.samples_max = 25_000;
     let sum = ["sum(count_over_time(m[90s:10ms]))"; 6].join(" + ");
     assert_eq!(f.at(90, &sum), ["{} 54000"]);
+}
+
+/// The number of result series under a budget, `None` if it does not suffice.
+fn series_within(
+    f: &mut Fixture,
+    samples_max: u64,
+    steps_s: [i64; 3],
+    query: &str,
+) -> Option<usize> {
+    f.options.samples_max = samples_max;
+    match f.answer_over(steps_s, query) {
+        Ok(Answer { value: Value::Matrix(matrix), .. }) => Some(matrix.len()),
+        Err(QueryError::TooManySamples) => None,
+        other => panic!("{query}: {other:?}"),
+    }
+}
+
+#[test]
+fn distinct_values_cost_what_they_occur() {
+    let mut f = load(10, &[]);
+    let query = "count_values('v', vector(time()))";
+    assert_eq!(series_within(&mut f, 1_000_000, [0, 11_000, 1], query), Some(11_001));
+    assert_eq!(series_within(&mut f, 100_000, [0, 11_000, 1], query), None);
 }
 
 #[test]
