@@ -56,6 +56,16 @@ fn distinct_values_cost_what_they_occur() {
 }
 
 #[test]
+fn the_buckets_of_a_histogram_are_held() {
+    let buckets: Vec<String> = (0..20).map(|le| format!("b{{le='{le}'}}")).collect();
+    let series: Vec<(&str, &str)> = buckets.iter().map(|name| (name.as_str(), "1")).collect();
+    let mut f = load(10, &series);
+    let query = "histogram_quantile(0.9, b)";
+    assert_eq!(series_within(&mut f, 2_000, [0, 100, 1], query), Some(1));
+    assert_eq!(series_within(&mut f, 1_000, [0, 100, 1], query), None);
+}
+
+#[test]
 fn a_kept_series_costs_more_than_its_values() {
     let mut f = load(10, &[]);
     f.source = many_series();
