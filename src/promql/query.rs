@@ -19,6 +19,9 @@ pub const CHUNK_SERIES: usize = 256;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
 
+/// Of the free budget, the part that results waiting to be merged may take: the rest is for what threads read.
+const WAVE_BUDGET_SHARE: u64 = 2;
+
 /// Bytes that count as one sample in the budget: a timestamp and a value. What is not samples is counted by its bytes.
 const SAMPLE_BYTES: usize = 16;
 /// What a kept series takes besides a state per step: label set, headers of its vectors, overhead of allocations.
@@ -145,6 +148,18 @@ impl Query<'_> {
         &self,
         total: usize,
         work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
+        merge: impl FnMut(T) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        self.for_each_chunk_held(total, 0, work, merge)
+    }
+
+    /// [`Query::for_each_chunk`] whose results hold up to `result_samples` each until they are merged: only as many
+    /// wait as the budget has room for.
+    pub fn for_each_chunk_held<T: Send>(
+        &self,
+        total: usize,
+        result_samples: usize,
+        work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
         mut merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let chunk = |index: usize| {
@@ -152,17 +167,46 @@ impl Query<'_> {
             work(index * CHUNK_SERIES..((index + 1) * CHUNK_SERIES).min(total))
         };
         let chunks = total.div_ceil(CHUNK_SERIES);
-        let Some(pool) = self.workers.pool.as_ref().filter(|_| chunks > 1) else {
-            return (0..chunks).try_for_each(|index| merge(chunk(index)?));
-        };
-        let wave = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
-        for first in (0..chunks).step_by(wave) {
-            let last = (first + wave).min(chunks);
-            let results: Vec<_> =
-                pool.install(|| (first..last).into_par_iter().map(chunk).collect());
-            results.into_iter().try_for_each(|result| merge(result?))?;
+        let mut next = 0;
+        while next < chunks {
+            let wave = next..chunks.min(next + self.wave(result_samples));
+            next = wave.end;
+            match self.in_parallel(wave.clone(), &chunk) {
+                Some(results) => results.into_iter().try_for_each(|result| merge(result?))?,
+                None => wave.into_iter().try_for_each(|index| merge(chunk(index)?))?,
+            }
         }
         Ok(())
+    }
+
+    /// Chunks of one wave.
+    fn wave(&self, result_samples: usize) -> usize {
+        let held = self.samples_held.load(Ordering::Relaxed);
+        let room = self.options.samples_max.saturating_sub(held) / WAVE_BUDGET_SHARE;
+        let affordable = room / (result_samples as u64).max(1);
+        let most = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
+        usize::try_from(affordable).unwrap_or(most).clamp(1, most)
+    }
+
+    /// The results of several chunks. `None`: one at a time must do, since there are no threads, or since together
+    /// they are over the budget, which one alone may not be. So no query fails only because it has more threads.
+    fn in_parallel<T: Send>(
+        &self,
+        wave: Range<usize>,
+        chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
+    ) -> Option<Vec<Result<T, QueryError>>> {
+        let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
+        let counters = [&self.samples_read, &self.samples_queryable];
+        let before = counters.map(|counter| counter.load(Ordering::Relaxed));
+        let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
+        let first_error = results.iter().find_map(|result| result.as_ref().err());
+        if let Some(QueryError::TooManySamples) = first_error {
+            for (counter, before) in counters.into_iter().zip(before) {
+                counter.store(before, Ordering::Relaxed);
+            }
+            return None;
+        }
+        Some(results)
     }
 }
 

@@ -124,6 +124,31 @@ fn statistics_count_each_sample_once_and_each_use() {
     assert_eq!((stats.samples_read, stats.samples_queryable), (3, 4));
 }
 
+#[test]
+fn what_one_thread_can_answer_many_can() {
+    let source = many_series();
+    let queries = [
+        "sum by (job) (m_total)",
+        "stddev by (job, instance) (m_total)",
+        "count_values('v', m_total)",
+        "quantile by (job) (0.5, m_total)",
+        "topk(3, m_total)",
+        "m_total * 2",
+    ];
+    for query in queries {
+        let answer = |threads, samples_max| {
+            let engine = Engine::new(EngineOptions { threads, samples_max, ..options() });
+            let answer = engine.range(&source, query, 0, 300_000, 15_000, &Limits::default());
+            answer.unwrap_or_else(|error| panic!("{query}, {threads} threads: {error}"))
+        };
+        let unlimited = answer(1, 50_000_000);
+        let alone = answer(1, unlimited.stats.samples_peak);
+        let many = answer(32, alone.stats.samples_peak.max(unlimited.stats.samples_peak));
+        assert_eq!(many.stats.samples_read, alone.stats.samples_read, "{query}");
+        assert_eq!(bits(many.value), bits(alone.value), "{query}");
+    }
+}
+
 /// More series than fit one chunk of work.
 fn many_series() -> MemorySource {
     let mut source = MemorySource::new();
