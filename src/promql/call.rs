@@ -164,7 +164,7 @@ fn math_call<'q>(
 /// A function of every value, after which the series are other metrics.
 fn mapped<'q>(plan: &Plan<'q>, inner: BoxOperator<'q>, function: ValueMap<'q>) -> BoxOperator<'q> {
     let series = inner.series().to_vec();
-    drop_names(plan.query, Box::new(Map { inner, series, function }))
+    drop_names(plan.query, Box::new(Map { query: plan.query, inner, series, function }))
 }
 
 fn vector<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {

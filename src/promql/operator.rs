@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::column::Column;
 use super::query::{Held, Query, column_cost};
+use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::{Labels, METRIC_NAME};
 use crate::read::Columns;
@@ -249,6 +250,7 @@ impl Operator for Concat<'_> {
 
 /// One step's values, repeated over a timeline: an expression that does not depend on the step.
 pub struct Repeat<'q> {
+    pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub count: usize,
 }
@@ -268,7 +270,12 @@ impl Operator for Repeat<'_> {
         self.inner.column(index, scratch, &mut once)?;
         out.reset(self.count);
         if let Some(value) = once.get(0) {
-            (0..self.count).for_each(|step| out.set(step, value));
+            for step in 0..self.count {
+                if step % CHECK_STEPS == 0 {
+                    self.query.check()?;
+                }
+                out.set(step, value);
+            }
         }
         scratch.give(once);
         Ok(())
@@ -280,6 +287,7 @@ pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q
 
 /// Another value for every value, under other labels.
 pub struct Map<'q> {
+    pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
@@ -297,6 +305,7 @@ impl Operator for Map<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         self.inner.column(index, scratch, out)?;
+        self.query.check()?;
         out.filter_map(&self.function);
         Ok(())
     }

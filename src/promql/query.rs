@@ -38,6 +38,11 @@ pub fn column_cost(steps: usize) -> usize {
     series_cost(steps, size_of::<f64>())
 }
 
+/// What plain values cost, in samples.
+pub fn values_cost(count: usize) -> usize {
+    count.saturating_mul(size_of::<f64>()).div_ceil(SAMPLE_BYTES)
+}
+
 /// The threads queries run on.
 pub struct Workers {
     /// `None`: the calling thread does everything.
@@ -104,6 +109,16 @@ impl Query<'_> {
         }
         self.samples_peak.fetch_max(held, Ordering::Relaxed);
         Ok(guard)
+    }
+
+    /// Counts samples as held until the query ends.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn keep(&self, samples: usize) -> Result<(), QueryError> {
+        let mut held = self.hold(samples)?;
+        held.samples = 0;
+        Ok(())
     }
 
     /// Counts samples decoded, and their uses in windows.

@@ -56,6 +56,16 @@ fn distinct_values_cost_what_they_occur() {
 }
 
 #[test]
+fn scalars_are_held() {
+    let mut f = load(10, &[]);
+    let clamped = |times| {
+        (0..times).fold("vector(1)".to_string(), |inner, _| format!("clamp_max({inner}, time())"))
+    };
+    assert_eq!(series_within(&mut f, 4_000, [0, 1_000, 1], &clamped(3)), Some(1));
+    assert_eq!(series_within(&mut f, 4_000, [0, 1_000, 1], &clamped(10)), None);
+}
+
+#[test]
 fn the_buckets_of_a_histogram_are_held() {
     let buckets: Vec<String> = (0..20).map(|le| format!("b{{le='{le}'}}")).collect();
     let series: Vec<(&str, &str)> = buckets.iter().map(|name| (name.as_str(), "1")).collect();
