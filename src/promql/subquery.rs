@@ -5,6 +5,7 @@ use super::ast::Subquery;
 use super::operator::{BoxOperator, Meta, Scratch};
 use super::plan::Plan;
 use super::query::{Query, column_cost};
+use super::select::CHECK_STEPS;
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::RangeInput;
@@ -47,7 +48,10 @@ impl RangeInput for SubqueryInput<'_> {
         let mut column = scratch.take();
         self.inner.column(index, scratch, &mut column)?;
         scratch.samples.clear();
-        for (step, value) in column.iter() {
+        for (position, (step, value)) in column.iter().enumerate() {
+            if position % CHECK_STEPS == 0 {
+                self.query.check()?;
+            }
             scratch.samples.push(self.timeline.time(step), value);
         }
         scratch.give(column);

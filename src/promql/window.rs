@@ -8,7 +8,7 @@ use super::functions::{RangeFunction, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::Query;
-use super::select::{CHECK_STEPS, RangeSelector, Reach};
+use super::select::{RangeSelector, Reach};
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
@@ -48,6 +48,11 @@ struct Slot {
     end: Timestamp,
     eval_time: Timestamp,
 }
+
+/// Samples that windows may visit between two looks at the deadline: some milliseconds of the dearest functions.
+const VISITS_PER_CHECK: usize = 1 << 20;
+/// What a step counts besides the samples of its window.
+const STEP_VISITS: usize = 1 << 10;
 
 impl<'q> RangeVector<'q> {
     /// From an expression of type range vector.
@@ -115,13 +120,15 @@ impl<'q> RangeVector<'q> {
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let _held = self.query.hold(samples.len())?;
-        let (mut from, mut to, mut queryable) = (0, 0, 0);
+        let (mut from, mut to, mut queryable, mut unchecked) = (0, 0, 0, 0);
         for step in 0..self.timeline.count {
-            if step % CHECK_STEPS == CHECK_STEPS - 1 {
-                self.query.check()?;
-            }
             let slot = self.slot(samples, step, from, to);
             (from, to) = (slot.from, slot.to);
+            unchecked += STEP_VISITS + to - from;
+            if unchecked >= VISITS_PER_CHECK {
+                unchecked = 0;
+                self.query.check()?;
+            }
             if from < to {
                 queryable += (to - from) as u64;
                 visit(step, &slot.window(samples))?;

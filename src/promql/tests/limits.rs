@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
 use crate::model::Labels;
@@ -83,6 +83,26 @@ fn a_kept_series_costs_more_than_its_values() {
     assert_eq!(f.at(0, "sort(m_total)").len(), 1_000);
     f.options.samples_max = 10_000;
     assert!(matches!(f.answer_at(0, "sort(m_total)"), Err(QueryError::TooManySamples)));
+}
+
+#[test]
+fn long_steps_end_at_the_deadline() {
+    let f = load(10, &[]);
+    let engine = Engine::new(options());
+    let queries = [
+        (0, "sum_over_time(vector(1)[20000000s:1s])"),
+        (0, "sum_over_time(vector(time() ^ 1.5)[20000000s:1s])"),
+        (200, "sum_over_time(vector(1)[1000000s:1s])"),
+    ];
+    for (end_s, query) in queries {
+        let started = Instant::now();
+        let deadline = Some(started + Duration::from_millis(100));
+        let limits = Limits { deadline, ..Limits::default() };
+        let answer = engine.range(&f.source, query, 0, end_s * 1_000, 1_000, &limits);
+        assert!(matches!(answer, Err(QueryError::Timeout)), "{query}");
+        // The rest is for machines that do other things, too.
+        assert!(started.elapsed() < Duration::from_secs(2), "{query}: {:?}", started.elapsed());
+    }
 }
 
 #[test]
