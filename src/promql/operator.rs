@@ -68,8 +68,10 @@ pub type BoxOperator<'q> = Box<dyn Operator + 'q>;
 /// Buffers of one thread, reused from series to series.
 #[derive(Default)]
 pub struct Scratch {
-    /// What the range input of the moment has read.
+    /// What the input of the moment has read and still needs.
     pub samples: Columns,
+    /// What it has read last.
+    pub slice: Columns,
     spare: Vec<Column>,
 }
 

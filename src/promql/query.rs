@@ -18,9 +18,13 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 pub const CHUNK_SERIES: usize = 256;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
-
 /// Of the free budget, the part that results waiting to be merged may take: the rest is for what threads read.
 const WAVE_BUDGET_SHARE: u64 = 2;
+
+/// Most samples that are read at a stretch: 16 MB, beyond which larger reads are no faster.
+const SLICE_SAMPLES_MAX: u64 = 1 << 20;
+/// Of the whole budget, the part that what threads read at a stretch may take.
+const SLICE_BUDGET_SHARE: u64 = 8;
 
 /// Bytes that count as one sample in the budget: a timestamp and a value. What is not samples is counted by its bytes.
 const SAMPLE_BYTES: usize = 16;
@@ -119,6 +123,12 @@ impl Query<'_> {
         let mut held = self.hold(samples)?;
         held.samples = 0;
         Ok(())
+    }
+
+    /// How many samples of a series to read at a stretch.
+    pub fn slice_samples(&self) -> usize {
+        let share = self.options.samples_max / SLICE_BUDGET_SHARE / self.workers.threads() as u64;
+        share.clamp(1, SLICE_SAMPLES_MAX) as usize
     }
 
     /// Counts samples decoded, and their uses in windows.

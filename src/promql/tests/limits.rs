@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
-use crate::model::Labels;
+use crate::model::{Labels, STALE_NAN_BITS};
 use crate::promql::engine::{Engine, EngineOptions, Limits};
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
@@ -83,6 +83,63 @@ fn a_kept_series_costs_more_than_its_values() {
     assert_eq!(f.at(0, "sort(m_total)").len(), 1_000);
     f.options.samples_max = 10_000;
     assert!(matches!(f.answer_at(0, "sort(m_total)"), Err(QueryError::TooManySamples)));
+}
+
+/// A sample every ten seconds over five days, with a gap and staleness markers.
+fn long_series() -> MemorySource {
+    let mut source = MemorySource::new();
+    for index in (0..43_200i64).filter(|index| !(20_000..23_000).contains(index)) {
+        let stale = index % 1_000 == 999;
+        let value = if stale { f64::from_bits(STALE_NAN_BITS) } else { (index * 7 % 1_001) as f64 };
+        source.add(&Labels::from_pairs([("__name__", "m_total")]), index * 10_000, value);
+    }
+    source
+}
+
+const DAY_S: i64 = 86_400;
+
+#[test]
+fn a_long_series_need_not_fit_the_budget() {
+    let mut f = load(10, &[]);
+    f.source = long_series();
+    f.options.samples_max = 5_000;
+    let days = [DAY_S, 4 * DAY_S, DAY_S];
+    assert_eq!(f.over(days, "m_total"), ["m_total 420@86400 840@172800 259@259200 679@345600"]);
+    assert_eq!(
+        f.over(days, "count_over_time(m_total[1m])"),
+        ["{} 6@86400 6@172800 6@259200 6@345600"]
+    );
+    assert!(matches!(
+        f.answer_over(days, "count_over_time(m_total[1d])"),
+        Err(QueryError::TooManySamples)
+    ));
+}
+
+#[test]
+fn answers_do_not_depend_on_the_slices_read() {
+    let mut f = load(10, &[]);
+    f.source = long_series();
+    let queries = [
+        "m_total",
+        "m_total offset 3h",
+        "m_total @ 90000",
+        "timestamp(m_total)",
+        "m_total smoothed",
+        "rate(m_total[7m])",
+        "sum_over_time(m_total[6h])",
+        "rate(m_total[1h] anchored)",
+        "increase(m_total[20s] smoothed)",
+        "sum_over_time(m_total[9h:13m])",
+        "absent_over_time(m_total[10m])",
+    ];
+    for query in queries {
+        let steps = [-DAY_S, 6 * DAY_S, 17 * 60];
+        f.options.samples_max = 50_000_000;
+        let whole = bits(f.answer_over(steps, query).unwrap().value);
+        f.options.samples_max = 60_000;
+        assert!(!whole.is_empty(), "{query}");
+        assert_eq!(bits(f.answer_over(steps, query).unwrap().value), whole, "{query}");
+    }
 }
 
 #[test]
