@@ -27,8 +27,7 @@ pub fn absent_over_time<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'
             let mut scratch = Scratch::default();
             let mut present = Bits::new(plan.timeline.count);
             for index in chunk {
-                range.input.samples(index, &mut scratch)?;
-                range.for_each_window(&scratch.samples, |step, _| {
+                range.for_each_window(index, &mut scratch, |step, _| {
                     present.insert(step);
                     Ok(())
                 })?;

@@ -4,6 +4,7 @@
 use super::ast::{Binary, BinaryOp};
 use super::operator::{BoxOperator, Map, ValueMap, drop_names};
 use super::plan::{Node, Plan};
+use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use super::{join, sets, trim};
 
@@ -15,8 +16,7 @@ pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryErro
     }
     Ok(match (plan.build(&binary.lhs)?, plan.build(&binary.rhs)?) {
         (Node::Scalar(lhs), Node::Scalar(rhs)) => {
-            let pairs = lhs.into_iter().zip(rhs);
-            Node::Scalar(pairs.map(|(a, b)| scalar_result(binary.op, a, b)).collect())
+            Node::Scalar(scalars(plan, binary.op, lhs, &rhs)?)
         }
         (Node::Vector(vector), Node::Scalar(scalar)) => {
             Node::Vector(with_scalar(plan, binary, vector, scalar, false))
@@ -32,6 +32,20 @@ pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryErro
         }
         _ => return Err(QueryError::Execution("operator on a string".to_string())),
     })
+}
+
+/// The results of two scalars at every step, in the place of the left one.
+fn scalars(
+    plan: &Plan<'_>,
+    op: BinaryOp,
+    mut lhs: Vec<f64>,
+    rhs: &[f64],
+) -> Result<Vec<f64>, QueryError> {
+    for (lhs, rhs) in lhs.chunks_mut(CHECK_STEPS).zip(rhs.chunks(CHECK_STEPS)) {
+        plan.query.check()?;
+        lhs.iter_mut().zip(rhs).for_each(|(a, b)| *a = scalar_result(op, *a, *b));
+    }
+    Ok(lhs)
 }
 
 /// The result of two elements, `None` if a filter drops them.
@@ -96,6 +110,6 @@ fn with_scalar<'q>(
         }
     });
     let series = vector.series().to_vec();
-    let map = Box::new(Map { inner: vector, series, function });
+    let map = Box::new(Map { query: plan.query, inner: vector, series, function });
     if filters { map } else { drop_names(plan.query, map) }
 }

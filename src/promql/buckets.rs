@@ -11,7 +11,8 @@ use super::operator::{
     BoxOperator, Concat, Materialized, Meta, Operator, Relabel, Scratch, drop_names, merge_equal,
 };
 use super::plan::Plan;
-use super::query::Query;
+use super::query::{Query, column_cost};
+use super::select::CHECK_STEPS;
 use super::timeline::Timeline;
 use super::value::QueryError;
 use crate::model::{Labels, LabelsBuilder};
@@ -86,7 +87,7 @@ fn open_metrics_float(value: f64) -> String {
 
 fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError> {
     let values = plan.scalar(phi)?;
-    values.iter().for_each(|value| plan.query.check_quantile(phi.span, *value));
+    plan.query.check_quantiles(phi.span, &values);
     Ok(values)
 }
 
@@ -102,7 +103,7 @@ struct Histograms<'q> {
     inner: BoxOperator<'q>,
     /// Labels without `le`, names kept.
     series: Vec<Meta>,
-    /// Of every result series, its buckets: upper bound and index in `inner`.
+    /// Of every result series, its buckets by upper bound: that, and the index in `inner`.
     members: Vec<Vec<(f64, usize)>>,
     kernel: Kernel,
     span: Span,
@@ -131,24 +132,33 @@ impl<'q> Histograms<'q> {
             }
             members[at].push((bound, index));
         }
+        members.iter_mut().for_each(|buckets| buckets.sort_by(|a, b| a.0.total_cmp(&b.0)));
         warn_malformed(plan.query, inner.as_ref(), &malformed, span)?;
         let (query, timeline) = (plan.query, plan.timeline);
         Ok(Box::new(Histograms { query, timeline, inner, series, members, kernel, span }))
     }
 
-    /// The buckets present at every step.
-    fn buckets(&self, index: usize, scratch: &mut Scratch) -> Result<Vec<Vec<Bucket>>, QueryError> {
-        let mut steps: Vec<Vec<Bucket>> = Vec::new();
-        let mut column = scratch.take();
-        for (upper_bound, member) in &self.members[index] {
-            self.inner.column(*member, scratch, &mut column)?;
-            steps.resize(column.len(), Vec::new());
-            for (step, count) in column.iter() {
-                steps[step].push(Bucket { upper_bound: *upper_bound, count });
+    /// The result of the buckets present at one step.
+    fn value(
+        &self,
+        step: usize,
+        buckets: &mut [Bucket],
+        repairs: &mut Option<MonotonicityRun>,
+    ) -> f64 {
+        match &self.kernel {
+            Kernel::Quantile(phis) => {
+                let quantile = bucket_quantile(phis[step], buckets);
+                if let Some(fix) = quantile.forced_monotonic {
+                    let one = MonotonicityRun::one(fix, self.timeline.time(step));
+                    match repairs {
+                        Some(run) => run.merge(&one),
+                        None => *repairs = Some(one),
+                    }
+                }
+                quantile.value
             }
+            Kernel::Fraction(lower, upper) => bucket_fraction(lower[step], upper[step], buckets),
         }
-        scratch.give(column);
-        Ok(steps)
     }
 }
 
@@ -163,27 +173,31 @@ impl Operator for Histograms<'_> {
         scratch: &mut Scratch,
         out: &mut Column,
     ) -> Result<(), QueryError> {
-        let mut steps = self.buckets(index, scratch)?;
-        out.reset(steps.len());
-        let mut repairs: Option<MonotonicityRun> = None;
-        for (step, buckets) in steps.iter_mut().enumerate().filter(|(_, all)| !all.is_empty()) {
-            match &self.kernel {
-                Kernel::Quantile(phis) => {
-                    let quantile = bucket_quantile(phis[step], buckets);
-                    out.set(step, quantile.value);
-                    if let Some(fix) = quantile.forced_monotonic {
-                        let one = MonotonicityRun::one(fix, self.timeline.time(step));
-                        match &mut repairs {
-                            Some(run) => run.merge(&one),
-                            None => repairs = Some(one),
-                        }
-                    }
-                }
-                Kernel::Fraction(lower, upper) => {
-                    out.set(step, bucket_fraction(lower[step], upper[step], buckets));
-                }
+        let (members, count) = (&self.members[index], self.timeline.count);
+        let mut held = self.query.hold(0)?;
+        let mut columns = Vec::with_capacity(members.len());
+        for (_, member) in members {
+            held.absorb(self.query.hold(column_cost(count))?);
+            let mut column = scratch.take();
+            self.inner.column(*member, scratch, &mut column)?;
+            columns.push(column);
+        }
+        out.reset(count);
+        let (mut buckets, mut repairs) = (Vec::with_capacity(members.len()), None);
+        for step in 0..count {
+            if step % CHECK_STEPS == 0 {
+                self.query.check()?;
+            }
+            buckets.clear();
+            for ((upper_bound, _), column) in members.iter().zip(&columns) {
+                let bucket = |count| Bucket { upper_bound: *upper_bound, count };
+                buckets.extend(column.get(step).map(bucket));
+            }
+            if !buckets.is_empty() {
+                out.set(step, self.value(step, &mut buckets, &mut repairs));
             }
         }
+        columns.into_iter().for_each(|column| scratch.give(column));
         if let Some(run) = repairs {
             let name = self.series[index].labels.metric_name();
             self.query.annotations.lock().forced_monotonic(self.span, name, run);

@@ -137,8 +137,7 @@ fn check_factors(
     }
     let mut scratch = Scratch::default();
     for index in 0..range.input.series().len() {
-        range.input.samples(index, &mut scratch)?;
-        range.for_each_window(&scratch.samples, |step, _| match problem(step) {
+        range.for_each_window(index, &mut scratch, |step, _| match problem(step) {
             Some(message) => Err(QueryError::Execution(message)),
             None => Ok(()),
         })?;
@@ -181,7 +180,7 @@ fn floats_ignored<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, Qu
 /// A function of every value, after which the series are other metrics.
 fn mapped<'q>(plan: &Plan<'q>, inner: BoxOperator<'q>, function: ValueMap<'q>) -> BoxOperator<'q> {
     let series = inner.series().to_vec();
-    drop_names(plan.query, Box::new(Map { inner, series, function }))
+    drop_names(plan.query, Box::new(Map { query: plan.query, inner, series, function }))
 }
 
 fn vector<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {

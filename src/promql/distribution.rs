@@ -1,4 +1,5 @@
-//! Aggregations over all values of a group: `quantile` keeps every column, `count_values` a column per distinct value.
+//! Aggregations over all values of a group: `quantile` keeps every column, `count_values` the steps of each
+//! distinct value.
 
 use hashbrown::HashMap;
 
@@ -8,6 +9,8 @@ use super::column::Column;
 use super::functions::quantile::quantile as quantile_of;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
 use super::plan::Plan;
+use super::query::{Held, column_cost, series_cost};
+use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::LabelsBuilder;
 use crate::model::labels::quoted;
@@ -15,7 +18,7 @@ use crate::model::labels::quoted;
 /// The quantile at every step; a warning if it is none somewhere.
 pub fn quantile_parameter(plan: &Plan<'_>, param: &Expr) -> Result<Vec<f64>, QueryError> {
     let phis = plan.scalar(param)?;
-    phis.iter().for_each(|phi| plan.query.check_quantile(param.span, *phi));
+    plan.query.check_quantiles(param.span, &phis);
     Ok(phis)
 }
 
@@ -29,6 +32,7 @@ pub fn quantile<'q>(
     let groups = Groups::new(inner.series(), grouping);
     let input = Materialized::of(plan.query, inner)?;
     let members = groups.members();
+    let held = plan.query.hold(column_cost(phis.len()).saturating_mul(members.len()))?;
     let mut columns = Vec::with_capacity(members.len());
     plan.query.for_each_chunk(
         members.len(),
@@ -41,7 +45,7 @@ pub fn quantile<'q>(
             Ok(())
         },
     )?;
-    Ok(Box::new(Materialized::new(plan.query, groups.series, columns)?))
+    Ok(Box::new(Materialized::holding(groups.series, columns, held)))
 }
 
 fn group_quantile(
@@ -60,22 +64,111 @@ fn group_quantile(
     Ok(column)
 }
 
-/// How often each value occurs in a group: columns by group and bits of the value, in order of appearance.
+/// How often one value occurs in a group: steps and counts, ascending up to `merged`, as they came after that.
 #[derive(Default)]
-struct Counts {
-    position: HashMap<(usize, u64), usize>,
-    columns: Vec<((usize, u64), Column)>,
+struct Occurrences {
+    counts: Vec<(usize, u64)>,
+    merged: usize,
 }
 
-impl Counts {
-    fn add(&mut self, group: usize, bits: u64, count: usize, step: usize, times: f64) {
-        let key = (group, bits);
-        let at = *self.position.entry(key).or_insert(self.columns.len());
-        if at == self.columns.len() {
-            self.columns.push((key, Column::new(count)));
+impl Occurrences {
+    fn add(&mut self, step: usize, times: u64) {
+        match self.counts.last_mut() {
+            Some((last, count)) if *last == step => *count += times,
+            _ => {
+                if self.counts.len() >= self.merged.saturating_mul(2).max(UNMERGED_MIN) {
+                    self.merge();
+                }
+                self.counts.push((step, times));
+            }
         }
-        let column = &mut self.columns[at].1;
-        column.set(step, column.get(step).unwrap_or(0.0) + times);
+    }
+
+    /// One count per step.
+    fn merge(&mut self) {
+        self.counts.sort_by_key(|(step, _)| *step);
+        self.counts.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0 };
+            same
+        });
+        self.merged = self.counts.len();
+    }
+}
+
+/// Counts of one value that are not worth merging.
+const UNMERGED_MIN: usize = 64;
+
+/// The values of each group, by group and bits of the value, in order of appearance.
+struct Counts<'q> {
+    position: HashMap<(usize, u64), usize>,
+    values: Vec<((usize, u64), Occurrences)>,
+    /// Steps and counts in all values.
+    entries: usize,
+    held: Held<'q>,
+}
+
+impl<'q> Counts<'q> {
+    fn new(plan: &Plan<'q>) -> Result<Counts<'q>, QueryError> {
+        let (position, values) = (HashMap::new(), Vec::new());
+        Ok(Counts { position, values, entries: 0, held: plan.query.hold(0)? })
+    }
+
+    fn of(&mut self, key: (usize, u64)) -> &mut Occurrences {
+        let at = *self.position.entry(key).or_insert(self.values.len());
+        if at == self.values.len() {
+            self.values.push((key, Occurrences::default()));
+        }
+        &mut self.values[at].1
+    }
+
+    fn add(&mut self, key: (usize, u64), step: usize, times: u64) {
+        let occurrences = self.of(key);
+        let before = occurrences.counts.len();
+        occurrences.add(step, times);
+        let after = occurrences.counts.len();
+        self.entries = self.entries + after - before;
+    }
+
+    /// A column of one series of a group.
+    fn add_column(
+        &mut self,
+        plan: &Plan<'q>,
+        group: usize,
+        column: &Column,
+        by_value: bool,
+    ) -> Result<(), QueryError> {
+        for (position, (step, value)) in column.iter().enumerate() {
+            // All NaNs read the same.
+            let bits = if value.is_nan() { f64::NAN } else { value }.to_bits();
+            self.add((group, if by_value { bits } else { 0 }), step, 1);
+            if position % CHECK_STEPS == 0 {
+                plan.query.check()?;
+                self.hold(plan)?;
+            }
+        }
+        self.hold(plan)
+    }
+
+    /// What all this costs: a step and a count are as large as a sample.
+    fn cost(&self) -> usize {
+        series_cost(0, 0) * self.values.len() + self.entries
+    }
+
+    fn hold(&mut self, plan: &Plan<'q>) -> Result<(), QueryError> {
+        let more = self.cost().saturating_sub(self.held.samples());
+        self.held.absorb(plan.query.hold(more)?);
+        Ok(())
+    }
+
+    fn absorb(&mut self, other: Counts<'q>) {
+        for (key, occurrences) in other.values {
+            for (step, times) in occurrences.counts {
+                self.add(key, step, times);
+            }
+        }
+        self.held.absorb(other.held);
+        self.held.shrink(self.cost());
     }
 }
 
@@ -90,57 +183,71 @@ pub fn count_values<'q>(
         return Err(QueryError::Execution(format!("invalid label name {}", quoted(&label))));
     }
     // What the label was before does not matter, whether it is grouped by or not.
-    let named = grouping.labels.contains(&label);
     let mut base = grouping.clone();
     base.labels.retain(|name| *name != label);
     if grouping.without {
         base.labels.push(label.clone());
     }
+    // A label that is not grouped by does not tell the values of a group apart.
+    let by_value = !(grouping.without && grouping.labels.contains(&label));
     let groups = Groups::new(inner.series(), &base);
-    let counts = count_in_groups(plan, inner.as_ref(), &groups)?;
-    let (mut series, mut columns) = (Vec::new(), Vec::new());
-    for ((group, bits), column) in counts.columns {
-        let Meta { labels, drop_name } = &groups.series[group];
+    let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
+    values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());
+    let meta = |((group, bits), _): &((usize, u64), Occurrences)| {
+        let Meta { labels, drop_name } = &groups.series[*group];
         let mut labels = LabelsBuilder::from_labels(labels);
-        if !(grouping.without && named) {
-            labels.set(&label, &value_text(f64::from_bits(bits)));
+        if by_value {
+            labels.set(&label, &value_text(f64::from_bits(*bits)));
         }
-        series.push(Meta { labels: labels.build(), drop_name: *drop_name });
-        columns.push(column);
-    }
-    Ok(merge_equal(Box::new(Materialized::new(plan.query, series, columns)?)))
+        Meta { labels: labels.build(), drop_name: *drop_name }
+    };
+    let series = values.iter().map(meta).collect();
+    let counts = values.into_iter().map(|(_, occurrences)| occurrences.counts).collect();
+    let steps = plan.timeline.count;
+    Ok(merge_equal(Box::new(ValueCounts { series, counts, steps, _held: held })))
 }
 
-fn count_in_groups(
-    plan: &Plan<'_>,
+/// The result of `count_values`: most values occur at few steps, so columns are made when asked for.
+struct ValueCounts<'q> {
+    series: Vec<Meta>,
+    /// Of each series, steps and counts.
+    counts: Vec<Vec<(usize, u64)>>,
+    steps: usize,
+    _held: Held<'q>,
+}
+
+impl Operator for ValueCounts<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(&self, index: usize, _: &mut Scratch, out: &mut Column) -> Result<(), QueryError> {
+        out.reset(self.steps);
+        self.counts[index].iter().for_each(|(step, count)| out.set(*step, *count as f64));
+        Ok(())
+    }
+}
+
+fn count_in_groups<'q>(
+    plan: &Plan<'q>,
     inner: &dyn Operator,
     groups: &Groups,
-) -> Result<Counts, QueryError> {
-    let count = plan.timeline.count;
-    let mut all = Counts::default();
+    by_value: bool,
+) -> Result<Counts<'q>, QueryError> {
+    let mut all = Counts::new(plan)?;
     plan.query.for_each_chunk(
         inner.series().len(),
         |chunk| {
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
-            let mut counts = Counts::default();
+            let mut counts = Counts::new(plan)?;
             for index in chunk {
                 inner.column(index, &mut scratch, &mut column)?;
-                for (step, value) in column.iter() {
-                    // All NaNs read the same.
-                    let bits = if value.is_nan() { f64::NAN } else { value }.to_bits();
-                    counts.add(groups.of[index], bits, count, step, 1.0);
-                }
-                drop(plan.query.hold(counts.columns.len() * count)?);
+                counts.add_column(plan, groups.of[index], &column, by_value)?;
             }
             Ok(counts)
         },
         |counts| {
-            for ((group, bits), column) in counts.columns {
-                for (step, times) in column.iter() {
-                    all.add(group, bits, count, step, times);
-                }
-            }
-            drop(plan.query.hold(all.columns.len() * count)?);
+            all.absorb(counts);
             Ok(())
         },
     )?;

@@ -12,9 +12,10 @@ use super::operator::{
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::query::{Query, Workers};
+use super::select::Slices;
 use super::timeline::{Frame, Timeline};
 use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
-use super::window::{RangeInput, RangeVector};
+use super::window::{RangeInput, RangeVector, Reading};
 use crate::model::{Labels, Timestamp};
 use crate::read::{Columns, Source};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
@@ -250,8 +251,12 @@ impl RangeInput for Named<'_> {
         &self.series
     }
 
-    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
-        self.inner.samples(index, scratch)
+    fn slices(&self) -> Slices {
+        self.inner.slices()
+    }
+
+    fn read_next(&self, index: usize, slices: &mut Slices, scratch: &mut Scratch) -> Reading<'_> {
+        self.inner.read_next(index, slices, scratch)
     }
 }
 

@@ -2,13 +2,17 @@
 //! columns pass by; chunks of series are folded apart and merged in order, so that the result does not depend on how
 //! many threads there are.
 
+use std::ops::Range;
+
+use hashbrown::HashMap;
+
 use super::aggregate::Groups;
 use super::ast::{AggregateOp, Grouping};
 use super::column::{Bits, Column};
 use super::functions::kahan::{Kahan, Mean, Variance};
 use super::operator::{BoxOperator, Materialized, Operator, Scratch};
 use super::plan::Plan;
-use super::query::Held;
+use super::query::{CHUNK_SERIES, Held, column_cost, series_cost};
 use super::value::QueryError;
 
 /// An accumulator. Merging equals adding the other's values, up to rounding.
@@ -49,7 +53,18 @@ struct Run<'q, F> {
     _held: Held<'q>,
 }
 
-impl<F: Fold> Run<'_, F> {
+impl<'q, F: Fold> Run<'q, F> {
+    /// Without anything.
+    fn start(plan: &Plan<'q>) -> Result<Run<'q, F>, QueryError> {
+        let count = plan.timeline.count;
+        let _held = plan.query.hold(Run::<F>::cost(count))?;
+        Ok(Run { states: vec![F::default(); count], present: Bits::new(count), _held })
+    }
+
+    fn cost(count: usize) -> usize {
+        series_cost(count, size_of::<F>())
+    }
+
     fn add(&mut self, column: &Column) {
         for (step, value) in column.iter() {
             self.states[step].add(value);
@@ -57,7 +72,7 @@ impl<F: Fold> Run<'_, F> {
         self.present.union(&column.present);
     }
 
-    fn merge(&mut self, other: &Run<'_, F>) {
+    fn merge(&mut self, other: &Run<'q, F>) {
         for step in other.present.iter() {
             self.states[step].merge(&other.states[step]);
         }
@@ -77,28 +92,11 @@ fn fold<'q, F: Fold>(
     inner: &dyn Operator,
 ) -> Result<Materialized<'q>, QueryError> {
     let (query, count) = (plan.query, plan.timeline.count);
-    let start = || {
-        let states = vec![F::default(); count];
-        Ok::<_, QueryError>(Run { states, present: Bits::new(count), _held: query.hold(count)? })
-    };
     let mut runs: Vec<Option<Run<'q, F>>> = groups.series.iter().map(|_| None).collect();
-    query.for_each_chunk(
+    query.for_each_chunk_held(
         inner.series().len(),
-        |chunk| {
-            let (mut scratch, mut column) = (Scratch::default(), Column::default());
-            let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
-            let mut position = hashbrown::HashMap::new();
-            for index in chunk {
-                inner.column(index, &mut scratch, &mut column)?;
-                let group = groups.of[index];
-                let at = *position.entry(group).or_insert(found.len());
-                if at == found.len() {
-                    found.push((group, start()?));
-                }
-                found[at].1.add(&column);
-            }
-            Ok(found)
-        },
+        Run::<F>::cost(count).saturating_mul(runs.len().min(CHUNK_SERIES)),
+        |chunk| fold_chunk(plan, &groups, inner, chunk),
         |found| {
             for (group, run) in found {
                 match &mut runs[group] {
@@ -109,9 +107,34 @@ fn fold<'q, F: Fold>(
             Ok(())
         },
     )?;
-    let column = |run: Option<Run<'q, F>>| run.map_or(Column::new(count), Run::into_column);
-    let columns = runs.into_iter().map(column).collect();
-    Materialized::new(query, groups.series, columns)
+    let (mut columns, mut held) = (Vec::with_capacity(runs.len()), query.hold(0)?);
+    for run in runs {
+        held.absorb(query.hold(column_cost(count))?);
+        columns.push(run.map_or_else(|| Column::new(count), Run::into_column));
+    }
+    Ok(Materialized::holding(groups.series, columns, held))
+}
+
+/// The accumulators of the groups that some series belong to.
+fn fold_chunk<'q, F: Fold>(
+    plan: &Plan<'q>,
+    groups: &Groups,
+    inner: &dyn Operator,
+    chunk: Range<usize>,
+) -> Result<Vec<(usize, Run<'q, F>)>, QueryError> {
+    let (mut scratch, mut column) = (Scratch::default(), Column::default());
+    let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
+    let mut position = HashMap::new();
+    for index in chunk {
+        inner.column(index, &mut scratch, &mut column)?;
+        let group = groups.of[index];
+        let at = *position.entry(group).or_insert(found.len());
+        if at == found.len() {
+            found.push((group, Run::start(plan)?));
+        }
+        found[at].1.add(&column);
+    }
+    Ok(found)
 }
 
 impl Fold for Kahan {

@@ -5,7 +5,8 @@
 use hashbrown::HashMap;
 
 use super::column::Column;
-use super::query::{Held, Query};
+use super::query::{Held, Query, column_cost};
+use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::{Labels, METRIC_NAME};
 use crate::read::Columns;
@@ -67,8 +68,10 @@ pub type BoxOperator<'q> = Box<dyn Operator + 'q>;
 /// Buffers of one thread, reused from series to series.
 #[derive(Default)]
 pub struct Scratch {
-    /// What the range input of the moment has read.
+    /// What the input of the moment has read and still needs.
     pub samples: Columns,
+    /// What it has read last.
+    pub slice: Columns,
     spare: Vec<Column>,
 }
 
@@ -80,9 +83,14 @@ impl Scratch {
 
     /// Gives a column back for reuse.
     pub fn give(&mut self, column: Column) {
-        self.spare.push(column);
+        if self.spare.len() < SPARE_COLUMNS_MAX {
+            self.spare.push(column);
+        }
     }
 }
+
+/// Columns a thread keeps for reuse: more than operators nest in practice, few enough not to be counted as held.
+const SPARE_COLUMNS_MAX: usize = 16;
 
 /// Steps that [`Materialized::for_each_step`] gathers together: two cache lines of each column.
 const STEPS_PER_BLOCK: usize = 16;
@@ -91,7 +99,7 @@ const STEPS_PER_BLOCK: usize = 16;
 pub struct Materialized<'q> {
     pub series: Vec<Meta>,
     pub columns: Vec<Column>,
-    held: Vec<Held<'q>>,
+    held: Held<'q>,
 }
 
 impl<'q> Materialized<'q> {
@@ -101,8 +109,13 @@ impl<'q> Materialized<'q> {
         series: Vec<Meta>,
         columns: Vec<Column>,
     ) -> Result<Materialized<'q>, QueryError> {
-        let held = vec![query.hold(columns.iter().map(Column::len).sum())?];
-        Ok(Materialized { series, columns, held })
+        let held = query.hold(columns.iter().map(|column| column_cost(column.len())).sum())?;
+        Ok(Materialized::holding(series, columns, held))
+    }
+
+    /// Columns made by the caller, who holds them already.
+    pub fn holding(series: Vec<Meta>, columns: Vec<Column>, held: Held<'q>) -> Materialized<'q> {
+        Materialized { series, columns, held }
     }
 
     /// Evaluates an operator whole.
@@ -111,28 +124,28 @@ impl<'q> Materialized<'q> {
         operator: BoxOperator<'q>,
     ) -> Result<Materialized<'q>, QueryError> {
         let series = operator.series().to_vec();
-        let (mut columns, mut all_held) = (Vec::with_capacity(series.len()), Vec::new());
+        let (mut columns, mut all_held) = (Vec::with_capacity(series.len()), query.hold(0)?);
         query.for_each_chunk(
             series.len(),
             |chunk| {
                 let mut scratch = Scratch::default();
                 let mut columns = Vec::with_capacity(chunk.len());
-                let mut held = Vec::with_capacity(chunk.len());
+                let mut held = query.hold(0)?;
                 for index in chunk {
                     let mut column = Column::default();
                     operator.column(index, &mut scratch, &mut column)?;
-                    held.push(query.hold(column.len())?);
+                    held.absorb(query.hold(column_cost(column.len()))?);
                     columns.push(column);
                 }
                 Ok((columns, held))
             },
             |(chunk, held)| {
                 columns.extend(chunk);
-                all_held.extend(held);
+                all_held.absorb(held);
                 Ok(())
             },
         )?;
-        Ok(Materialized { series, columns, held: all_held })
+        Ok(Materialized::holding(series, columns, all_held))
     }
 
     /// Only the series at `indices`, each at most once, in their order.
@@ -239,6 +252,7 @@ impl Operator for Concat<'_> {
 
 /// One step's values, repeated over a timeline: an expression that does not depend on the step.
 pub struct Repeat<'q> {
+    pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub count: usize,
 }
@@ -258,7 +272,12 @@ impl Operator for Repeat<'_> {
         self.inner.column(index, scratch, &mut once)?;
         out.reset(self.count);
         if let Some(value) = once.get(0) {
-            (0..self.count).for_each(|step| out.set(step, value));
+            for step in 0..self.count {
+                if step % CHECK_STEPS == 0 {
+                    self.query.check()?;
+                }
+                out.set(step, value);
+            }
         }
         scratch.give(once);
         Ok(())
@@ -270,6 +289,7 @@ pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q
 
 /// Another value for every value, under other labels.
 pub struct Map<'q> {
+    pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
@@ -287,6 +307,7 @@ impl Operator for Map<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         self.inner.column(index, scratch, out)?;
+        self.query.check()?;
         out.filter_map(&self.function);
         Ok(())
     }

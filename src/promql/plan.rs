@@ -2,11 +2,11 @@
 //! series (the groups of an aggregation, one side of a join); the rest runs when columns are asked for. Parts that do
 //! not depend on the step are built on a timeline of one step and repeated.
 
-use super::ast::{Expr, ExprKind, Unary};
+use super::ast::{Expr, ExprKind, Unary, ValueType};
 use super::check::not_utf8;
 use super::functions::Context;
 use super::operator::{BoxOperator, Map, Repeat, drop_names};
-use super::query::Query;
+use super::query::{Query, values_cost};
 use super::select::{InstantSelector, Take};
 use super::timeline::Timeline;
 use super::value::QueryError;
@@ -14,7 +14,7 @@ use super::{aggregate, binary, call};
 
 /// What an expression becomes.
 pub enum Node<'q> {
-    /// A value at every step.
+    /// A value at every step. Counted as held until the query ends: there are only as many as its text has.
     Scalar(Vec<f64>),
     Vector(BoxOperator<'q>),
     Text(String),
@@ -41,19 +41,28 @@ impl<'q> Plan<'q> {
     /// # Errors
     /// The expression cannot be evaluated, or what had to be evaluated already failed.
     pub fn build(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
+        self.query.check()?;
         let constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
         if self.timeline.count <= 1 || constant || !is_step_invariant(expr) {
             return self.build_here(expr);
         }
         let count = self.timeline.count;
         Ok(match self.on(Timeline::at(self.timeline.start)).build_here(expr)? {
-            Node::Scalar(values) => Node::Scalar(vec![values[0]; count]),
-            Node::Vector(inner) => Node::Vector(Box::new(Repeat { inner, count })),
+            Node::Scalar(values) => {
+                self.query.keep(values_cost(count))?;
+                Node::Scalar(vec![values[0]; count])
+            }
+            Node::Vector(inner) => {
+                Node::Vector(Box::new(Repeat { query: self.query, inner, count }))
+            }
             Node::Text(text) => Node::Text(text),
         })
     }
 
     fn build_here(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
+        if makes_scalar(expr) {
+            self.query.keep(values_cost(self.timeline.count))?;
+        }
         Ok(match &expr.kind {
             ExprKind::Number(literal) => Node::Scalar(self.constant(literal.value)),
             ExprKind::String(text) => Node::Text(text.clone()),
@@ -86,7 +95,12 @@ impl<'q> Plan<'q> {
             }
             Node::Vector(inner) => {
                 let series = inner.series().to_vec();
-                let negate = Map { inner, series, function: Box::new(|_, value| Some(-value)) };
+                let negate = Map {
+                    query: self.query,
+                    inner,
+                    series,
+                    function: Box::new(|_, value| Some(-value)),
+                };
                 Node::Vector(drop_names(self.query, Box::new(negate)))
             }
             Node::Text(text) => Node::Text(text),
@@ -125,6 +139,15 @@ impl<'q> Plan<'q> {
     /// The times of the steps in seconds.
     pub fn times(&self) -> Vec<f64> {
         (0..self.timeline.count).map(|step| self.timeline.time(step) as f64 / 1e3).collect()
+    }
+}
+
+/// Is this where a scalar comes from, not one that takes the place of its operand?
+fn makes_scalar(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Number(_) => true,
+        ExprKind::Call(call) => call.function.returns == ValueType::Scalar,
+        _ => false,
     }
 }
 

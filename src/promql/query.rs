@@ -18,6 +18,34 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
 pub const CHUNK_SERIES: usize = 256;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
+/// Of the free budget, the part that results waiting to be merged may take: the rest is for what threads read.
+const WAVE_BUDGET_SHARE: u64 = 2;
+
+/// Most samples that are read at a stretch: 16 MB, beyond which larger reads are no faster.
+const SLICE_SAMPLES_MAX: u64 = 1 << 20;
+/// Of the whole budget, the part that what threads read at a stretch may take.
+const SLICE_BUDGET_SHARE: u64 = 8;
+
+/// Bytes that count as one sample in the budget: a timestamp and a value. What is not samples is counted by its bytes.
+const SAMPLE_BYTES: usize = 16;
+/// What a kept series takes besides a state per step: label set, headers of its vectors, overhead of allocations.
+const SERIES_BYTES: usize = 192;
+
+/// What a kept series costs, in samples: a state of `state_bytes` and a presence bit per step.
+pub fn series_cost(steps: usize, state_bytes: usize) -> usize {
+    let states = steps.saturating_mul(state_bytes).saturating_add(steps / 8);
+    states.saturating_add(SERIES_BYTES).div_ceil(SAMPLE_BYTES)
+}
+
+/// What a kept column costs, in samples.
+pub fn column_cost(steps: usize) -> usize {
+    series_cost(steps, size_of::<f64>())
+}
+
+/// What plain values cost, in samples.
+pub fn values_cost(count: usize) -> usize {
+    count.saturating_mul(size_of::<f64>()).div_ceil(SAMPLE_BYTES)
+}
 
 /// The threads queries run on.
 pub struct Workers {
@@ -75,6 +103,9 @@ impl Query<'_> {
     /// Together with what is held already they are too many.
     pub fn hold(&self, samples: usize) -> Result<Held<'_>, QueryError> {
         let samples = samples as u64;
+        if samples > self.options.samples_max {
+            return Err(QueryError::TooManySamples);
+        }
         let held = self.samples_held.fetch_add(samples, Ordering::Relaxed) + samples;
         let guard = Held { held: &self.samples_held, samples };
         if held > self.options.samples_max {
@@ -82,6 +113,22 @@ impl Query<'_> {
         }
         self.samples_peak.fetch_max(held, Ordering::Relaxed);
         Ok(guard)
+    }
+
+    /// Counts samples as held until the query ends.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn keep(&self, samples: usize) -> Result<(), QueryError> {
+        let mut held = self.hold(samples)?;
+        held.samples = 0;
+        Ok(())
+    }
+
+    /// How many samples of a series to read at a stretch.
+    pub fn slice_samples(&self) -> usize {
+        let share = self.options.samples_max / SLICE_BUDGET_SHARE / self.workers.threads() as u64;
+        share.clamp(1, SLICE_SAMPLES_MAX) as usize
     }
 
     /// Counts samples decoded, and their uses in windows.
@@ -106,9 +153,13 @@ impl Query<'_> {
         self.annotations.lock().info(span, message.into());
     }
 
-    /// Warns of a quantile that is none.
-    pub fn check_quantile(&self, span: Span, phi: f64) {
-        if !(0.0..=1.0).contains(&phi) {
+    /// Warns of values that are no quantiles: of NaN, and of the largest and the smallest.
+    pub fn check_quantiles(&self, span: Span, phis: &[f64]) {
+        let largest = phis.iter().copied().fold(f64::NAN, f64::max);
+        let smallest = phis.iter().copied().fold(f64::NAN, f64::min);
+        let nan = phis.iter().copied().find(|phi| phi.is_nan());
+        let wrong = [nan, (largest > 1.0).then_some(largest), (smallest < 0.0).then_some(smallest)];
+        for phi in wrong.into_iter().flatten() {
             let phi = super::annotations::format_value(phi);
             self.warn(span, format!("quantile value should be between 0 and 1, got {phi}"));
         }
@@ -122,6 +173,18 @@ impl Query<'_> {
         &self,
         total: usize,
         work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
+        merge: impl FnMut(T) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        self.for_each_chunk_held(total, 0, work, merge)
+    }
+
+    /// [`Query::for_each_chunk`] whose results hold up to `result_samples` each until they are merged: only as many
+    /// wait as the budget has room for.
+    pub fn for_each_chunk_held<T: Send>(
+        &self,
+        total: usize,
+        result_samples: usize,
+        work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
         mut merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let chunk = |index: usize| {
@@ -129,17 +192,46 @@ impl Query<'_> {
             work(index * CHUNK_SERIES..((index + 1) * CHUNK_SERIES).min(total))
         };
         let chunks = total.div_ceil(CHUNK_SERIES);
-        let Some(pool) = self.workers.pool.as_ref().filter(|_| chunks > 1) else {
-            return (0..chunks).try_for_each(|index| merge(chunk(index)?));
-        };
-        let wave = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
-        for first in (0..chunks).step_by(wave) {
-            let last = (first + wave).min(chunks);
-            let results: Vec<_> =
-                pool.install(|| (first..last).into_par_iter().map(chunk).collect());
-            results.into_iter().try_for_each(|result| merge(result?))?;
+        let mut next = 0;
+        while next < chunks {
+            let wave = next..chunks.min(next + self.wave(result_samples));
+            next = wave.end;
+            match self.in_parallel(wave.clone(), &chunk) {
+                Some(results) => results.into_iter().try_for_each(|result| merge(result?))?,
+                None => wave.into_iter().try_for_each(|index| merge(chunk(index)?))?,
+            }
         }
         Ok(())
+    }
+
+    /// Chunks of one wave.
+    fn wave(&self, result_samples: usize) -> usize {
+        let held = self.samples_held.load(Ordering::Relaxed);
+        let room = self.options.samples_max.saturating_sub(held) / WAVE_BUDGET_SHARE;
+        let affordable = room / (result_samples as u64).max(1);
+        let most = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
+        usize::try_from(affordable).unwrap_or(most).clamp(1, most)
+    }
+
+    /// The results of several chunks. `None`: one at a time must do, since there are no threads, or since together
+    /// they are over the budget, which one alone may not be. So no query fails only because it has more threads.
+    fn in_parallel<T: Send>(
+        &self,
+        wave: Range<usize>,
+        chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
+    ) -> Option<Vec<Result<T, QueryError>>> {
+        let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
+        let counters = [&self.samples_read, &self.samples_queryable];
+        let before = counters.map(|counter| counter.load(Ordering::Relaxed));
+        let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
+        let first_error = results.iter().find_map(|result| result.as_ref().err());
+        if let Some(QueryError::TooManySamples) = first_error {
+            for (counter, before) in counters.into_iter().zip(before) {
+                counter.store(before, Ordering::Relaxed);
+            }
+            return None;
+        }
+        Some(results)
     }
 }
 
@@ -147,6 +239,24 @@ impl Query<'_> {
 pub struct Held<'q> {
     held: &'q AtomicU64,
     samples: u64,
+}
+
+impl Held<'_> {
+    pub fn samples(&self) -> usize {
+        self.samples as usize
+    }
+
+    /// Takes over what `other` holds.
+    pub fn absorb(&mut self, mut other: Self) {
+        self.samples += std::mem::take(&mut other.samples);
+    }
+
+    /// Holds no more than this from now on.
+    pub fn shrink(&mut self, samples: usize) {
+        let freed = self.samples.saturating_sub(samples as u64);
+        self.samples -= freed;
+        self.held.fetch_sub(freed, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Held<'_> {

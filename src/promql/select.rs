@@ -1,19 +1,73 @@
-//! Selectors: where samples enter an evaluation. Every series is decoded once; the instant selector takes the newest
-//! sample within the lookback at each step, the range selector hands the whole run to [`super::window`].
+//! Selectors: where samples enter an evaluation. Every series is decoded once, a slice of time after the other; the
+//! instant selector takes the newest sample within the lookback at each step, the range selector hands all samples to
+//! [`super::window`].
 
 use super::ast::Selector;
 use super::column::Column;
 use super::functions::extended::interpolate;
 use super::operator::{Meta, Operator, Scratch};
-use super::query::Query;
+use super::query::{Held, Query};
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
-use super::window::RangeInput;
-use crate::model::{TimeRange, is_stale};
+use super::window::{RangeInput, Reading};
+use crate::model::{TimeRange, Timestamp, is_stale};
 use crate::read::{Columns, SeriesSet};
 
 /// Steps between two looks at the deadline.
 pub const CHECK_STEPS: usize = 1_024;
+
+/// What the first slice of a series covers: most queries need no second, and even with a sample every millisecond
+/// it stays far below the budget.
+const FIRST_SLICE_MS: i64 = 4 * 3_600_000;
+/// How much longer than the slice before it a slice may be: samples may be denser than they were.
+const SLICE_GROWTH: f64 = 8.0;
+
+/// A time range cut into slices that have about as many samples each, going by the slices before.
+#[derive(Debug)]
+pub struct Slices {
+    rest: TimeRange,
+    width_ms: i64,
+    /// How many samples a slice should have.
+    samples: usize,
+}
+
+impl Slices {
+    pub fn new(range: TimeRange, samples: usize) -> Slices {
+        Slices { rest: range, width_ms: FIRST_SLICE_MS, samples }
+    }
+
+    /// All in one.
+    pub fn whole(range: TimeRange) -> Slices {
+        Slices { rest: range, width_ms: i64::MAX, samples: usize::MAX }
+    }
+
+    /// The next slice; empty after the last.
+    pub fn take(&mut self) -> TimeRange {
+        let end = self.rest.mint.saturating_add(self.width_ms - 1);
+        if self.rest.is_empty() || end >= self.rest.maxt {
+            return std::mem::replace(&mut self.rest, TimeRange::EMPTY);
+        }
+        let slice = TimeRange::new(self.rest.mint, end);
+        self.rest.mint = end + 1;
+        slice
+    }
+
+    /// The last slice had so many samples.
+    fn found(&mut self, samples: usize) {
+        let factor = self.samples as f64 / samples.max(1) as f64;
+        self.width_ms = (self.width_ms as f64 * factor.min(SLICE_GROWTH)).max(1.0) as i64;
+    }
+
+    /// Samples before `start` are not needed any more.
+    pub fn skip_to(&mut self, start: Timestamp) {
+        self.rest.mint = self.rest.mint.max(start);
+    }
+
+    /// All samples up to here are in the slices taken.
+    pub fn read_to(&self) -> Timestamp {
+        if self.rest.is_empty() { Timestamp::MAX } else { self.rest.mint - 1 }
+    }
+}
 
 /// Series of the source and the part of them a selector needs.
 struct Selection<'q> {
@@ -55,9 +109,22 @@ impl<'q> Selection<'q> {
         Ok(Selection { query, set, series, range })
     }
 
-    fn read(&self, index: usize, samples: &mut Columns) -> Result<(), QueryError> {
+    fn slices(&self) -> Slices {
+        Slices::new(self.range, self.query.slice_samples())
+    }
+
+    /// Replaces `samples` with those of the next slice.
+    fn read_next(
+        &self,
+        index: usize,
+        slices: &mut Slices,
+        samples: &mut Columns,
+    ) -> Result<Held<'q>, QueryError> {
         self.query.check()?;
-        Ok(self.set.read(index, self.range, samples)?)
+        self.set.read(index, slices.take(), samples)?;
+        slices.found(samples.len());
+        self.query.count_samples(samples.len(), 0);
+        self.query.hold(samples.len())
     }
 }
 
@@ -123,33 +190,71 @@ impl<'q> InstantSelector<'q> {
         Ok(found)
     }
 
-    /// Puts the newest sample in `(time - lookback, time]` at every step; none if that is a staleness marker.
-    /// Returns how many there are.
-    fn fill(&self, samples: &Columns, out: &mut Column) -> Result<u64, QueryError> {
+    /// Puts the newest sample in `(time - lookback, time]` at every step up to `read_to`; none if that is a
+    /// staleness marker.
+    fn fill(
+        &self,
+        samples: &Columns,
+        read_to: Timestamp,
+        filling: &mut Filling,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
         let query = self.selection.query;
+        let sample = |index: usize| (samples.timestamps[index], samples.floats[index]);
         let mut next = 0;
-        let mut found = 0;
-        for step in 0..self.timeline.count {
+        for step in filling.step..self.timeline.count {
             if step % CHECK_STEPS == CHECK_STEPS - 1 {
                 query.check()?;
             }
             let time = self.shift.apply(self.timeline.time(step));
+            if time > read_to {
+                break;
+            }
+            filling.step = step + 1;
             while next < samples.len() && samples.timestamps[next] <= time {
                 next += 1;
             }
-            let Some(newest) = next.checked_sub(1) else { continue };
-            let (timestamp, value) = (samples.timestamps[newest], samples.floats[newest]);
+            let newest = next.checked_sub(1).map(sample).or(filling.newest);
+            let Some((timestamp, value)) = newest else { continue };
             if timestamp <= time.saturating_sub(query.lookback_delta_ms) || is_stale(value) {
                 continue;
             }
-            found += 1;
+            filling.found += 1;
             match self.take {
                 Take::Value => out.set(step, value),
                 Take::Time => out.set(step, timestamp as f64 / 1e3),
             }
         }
-        Ok(found)
+        filling.newest = samples.len().checked_sub(1).map(sample).or(filling.newest);
+        Ok(())
     }
+
+    /// [`InstantSelector::fill`] over all slices. Returns how many steps have a sample.
+    fn fill_slices(
+        &self,
+        index: usize,
+        samples: &mut Columns,
+        out: &mut Column,
+    ) -> Result<u64, QueryError> {
+        let mut slices = self.selection.slices();
+        let mut filling = Filling { step: 0, newest: None, found: 0 };
+        while filling.step < self.timeline.count {
+            let _held = self.selection.read_next(index, &mut slices, samples)?;
+            self.fill(samples, slices.read_to(), &mut filling, out)?;
+            let time = self.shift.apply(self.timeline.time(filling.step));
+            let lookback_ms = self.selection.query.lookback_delta_ms;
+            slices.skip_to(time.saturating_sub(lookback_ms).saturating_add(1));
+        }
+        Ok(filling.found)
+    }
+}
+
+/// How far the steps of one series are filled.
+struct Filling {
+    step: usize,
+    /// The last sample of the slices before.
+    newest: Option<(Timestamp, f64)>,
+    found: u64,
 }
 
 impl Operator for InstantSelector<'_> {
@@ -164,15 +269,16 @@ impl Operator for InstantSelector<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         out.reset(self.timeline.count);
-        self.selection.read(index, &mut scratch.samples)?;
-        let _held = self.selection.query.hold(scratch.samples.len())?;
+        let samples = &mut scratch.samples;
         let found = if self.smoothed {
-            remove_stale(&mut scratch.samples);
-            self.fill_smoothed(&scratch.samples, out)?
+            let mut slices = Slices::whole(self.selection.range);
+            let _held = self.selection.read_next(index, &mut slices, samples)?;
+            remove_stale(samples);
+            self.fill_smoothed(samples, out)?
         } else {
-            self.fill(&scratch.samples, out)?
+            self.fill_slices(index, samples, out)?
         };
-        self.selection.query.count_samples(scratch.samples.len(), found);
+        self.selection.query.count_samples(0, found);
         Ok(())
     }
 }
@@ -199,12 +305,21 @@ impl RangeInput for RangeSelector<'_> {
         &self.selection.series
     }
 
-    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
-        let samples = &mut scratch.samples;
-        self.selection.read(index, samples)?;
-        self.selection.query.count_samples(samples.len(), 0);
-        remove_stale(samples);
-        Ok(())
+    fn slices(&self) -> Slices {
+        self.selection.slices()
+    }
+
+    fn read_next(&self, index: usize, slices: &mut Slices, scratch: &mut Scratch) -> Reading<'_> {
+        let Scratch { samples, slice, .. } = scratch;
+        let held = self.selection.read_next(index, slices, slice)?;
+        remove_stale(slice);
+        if samples.is_empty() {
+            std::mem::swap(samples, slice);
+        } else {
+            samples.timestamps.append(&mut slice.timestamps);
+            samples.floats.append(&mut slice.floats);
+        }
+        Ok(held)
     }
 }
 
@@ -223,4 +338,40 @@ fn remove_stale(samples: &mut Columns) {
     }
     samples.timestamps.truncate(kept);
     samples.floats.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_cover_the_range_once() {
+        let range = TimeRange::new(-1_000, 3 * FIRST_SLICE_MS);
+        let mut slices = Slices::new(range, 100);
+        let (mut next, mut count) = (range.mint, 0);
+        loop {
+            let slice = slices.take();
+            assert_eq!(slice.mint, next);
+            next = slice.maxt.saturating_add(1);
+            slices.found(100);
+            count += 1;
+            if slices.read_to() == Timestamp::MAX {
+                assert_eq!((slice.maxt, count), (range.maxt, 4));
+                break;
+            }
+            assert_eq!(slices.read_to(), slice.maxt);
+        }
+        assert!(slices.take().is_empty());
+    }
+
+    #[test]
+    fn slices_grow_where_samples_are_sparse_and_skip_what_nobody_needs() {
+        let mut slices = Slices::new(TimeRange::new(0, i64::MAX), 100);
+        assert_eq!(slices.take().maxt, FIRST_SLICE_MS - 1);
+        slices.found(0);
+        slices.skip_to(2 * FIRST_SLICE_MS);
+        let next = TimeRange::new(2 * FIRST_SLICE_MS, 10 * FIRST_SLICE_MS - 1);
+        assert_eq!(slices.take(), next);
+        assert_eq!(Slices::whole(next).take(), next);
+    }
 }

@@ -4,10 +4,12 @@
 use super::ast::Subquery;
 use super::operator::{BoxOperator, Meta, Scratch};
 use super::plan::Plan;
-use super::query::Query;
+use super::query::{Query, column_cost};
+use super::select::{CHECK_STEPS, Slices};
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
-use super::window::RangeInput;
+use super::window::{RangeInput, Reading};
+use crate::model::TimeRange;
 
 pub struct SubqueryInput<'q> {
     query: &'q Query<'q>,
@@ -31,7 +33,7 @@ impl<'q> SubqueryInput<'q> {
         let last = shift.apply(plan.timeline.end());
         let timeline = Timeline::aligned(first, last, step_ms);
         // A column of the inner timeline must fit the budget before one is made.
-        drop(query.hold(timeline.count)?);
+        drop(query.hold(column_cost(timeline.count))?);
         let inner = plan.on(timeline).vector(&subquery.expr)?;
         Ok(SubqueryInput { query, inner, timeline })
     }
@@ -42,15 +44,25 @@ impl RangeInput for SubqueryInput<'_> {
         self.inner.series()
     }
 
-    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError> {
-        let _held = self.query.hold(self.timeline.count)?;
+    /// The inner columns are not cut: all samples at once.
+    fn slices(&self) -> Slices {
+        Slices::whole(TimeRange::new(self.timeline.start, self.timeline.end()))
+    }
+
+    fn read_next(&self, index: usize, slices: &mut Slices, scratch: &mut Scratch) -> Reading<'_> {
+        slices.take();
+        let _column = self.query.hold(column_cost(self.timeline.count))?;
         let mut column = scratch.take();
         self.inner.column(index, scratch, &mut column)?;
+        let held = self.query.hold(column.present.count())?;
         scratch.samples.clear();
-        for (step, value) in column.iter() {
+        for (position, (step, value)) in column.iter().enumerate() {
+            if position % CHECK_STEPS == 0 {
+                self.query.check()?;
+            }
             scratch.samples.push(self.timeline.time(step), value);
         }
         scratch.give(column);
-        Ok(())
+        Ok(held)
     }
 }

@@ -1,5 +1,6 @@
-//! Range vectors and the functions of them. A series is read whole, once; then a window slides over its samples and
-//! the function sees a slice per step. The two inputs are the range selector and the subquery.
+//! Range vectors and the functions of them. A series is read once, a slice of time after the other, while a window
+//! slides over its samples; the function sees the samples of one window per step. The two inputs are the range selector
+//! and the subquery.
 
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
 use super::column::Column;
@@ -7,8 +8,8 @@ use super::functions::extended::{Edges, extended_function};
 use super::functions::{RangeFunction, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::plan::{Plan, unparen};
-use super::query::Query;
-use super::select::{CHECK_STEPS, RangeSelector, Reach};
+use super::query::{Held, Query};
+use super::select::{RangeSelector, Reach, Slices};
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
@@ -19,10 +20,16 @@ use crate::read::Columns;
 pub trait RangeInput: Send + Sync {
     fn series(&self) -> &[Meta];
 
-    /// Replaces `scratch.samples` with all samples of series `index` that any window may need, without
-    /// staleness markers.
-    fn samples(&self, index: usize, scratch: &mut Scratch) -> Result<(), QueryError>;
+    /// The time that the windows need samples of.
+    fn slices(&self) -> Slices;
+
+    /// Appends the samples of series `index` in the next slice to `scratch.samples`, without staleness markers.
+    /// They are counted as held by what is returned.
+    fn read_next(&self, index: usize, slices: &mut Slices, scratch: &mut Scratch) -> Reading<'_>;
 }
+
+/// What is counted as held for samples just read.
+pub type Reading<'a> = Result<Held<'a>, QueryError>;
 
 /// A range vector: the samples, and the window at each step.
 pub struct RangeVector<'q> {
@@ -44,9 +51,29 @@ pub struct RangeVector<'q> {
 struct Slot {
     from: usize,
     to: usize,
+    /// Excluded, samples beyond the range included.
+    first: Timestamp,
+    last: Timestamp,
     start: Timestamp,
     end: Timestamp,
     eval_time: Timestamp,
+}
+
+/// Samples that windows may visit between two looks at the deadline: some milliseconds of the dearest functions.
+const VISITS_PER_CHECK: usize = 1 << 20;
+/// What a step counts besides the samples of its window.
+const STEP_VISITS: usize = 1 << 10;
+
+/// How far the windows of one series have come.
+#[derive(Clone, Copy, Default)]
+struct Sweep {
+    step: usize,
+    /// The samples of the last window.
+    from: usize,
+    to: usize,
+    /// Visits since the last look at the deadline.
+    unchecked: usize,
+    queryable: u64,
 }
 
 impl<'q> RangeVector<'q> {
@@ -108,27 +135,60 @@ impl<'q> RangeVector<'q> {
         }
     }
 
-    /// Calls `visit` with every window that holds samples.
+    /// Calls `visit` with every window of series `index` that holds samples. Reads slice by slice and keeps what
+    /// later windows need.
     pub fn for_each_window(
         &self,
-        samples: &Columns,
+        index: usize,
+        scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let _held = self.query.hold(samples.len())?;
-        let (mut from, mut to, mut queryable) = (0, 0, 0);
-        for step in 0..self.timeline.count {
-            if step % CHECK_STEPS == CHECK_STEPS - 1 {
-                self.query.check()?;
-            }
-            let slot = self.slot(samples, step, from, to);
-            (from, to) = (slot.from, slot.to);
-            if from < to {
-                queryable += (to - from) as u64;
-                visit(step, &slot.window(samples))?;
+        let (query, mut slices) = (self.query, self.input.slices());
+        let (mut held, mut sweep) = (query.hold(0)?, Sweep::default());
+        scratch.samples.clear();
+        while sweep.step < self.timeline.count {
+            held.absorb(self.input.read_next(index, &mut slices, scratch)?);
+            sweep = self.sweep(&scratch.samples, slices.read_to(), sweep, &mut visit)?;
+            if sweep.step < self.timeline.count {
+                let slot = self.slot(&scratch.samples, sweep.step, sweep.from, sweep.to);
+                slices.skip_to(slot.first.saturating_add(1));
+                scratch.samples.timestamps.drain(..slot.from);
+                scratch.samples.floats.drain(..slot.from);
+                (sweep.from, sweep.to) = (0, slot.to - slot.from);
+                held.shrink(scratch.samples.len());
             }
         }
-        self.query.count_samples(0, queryable);
+        query.count_samples(0, sweep.queryable);
         Ok(())
+    }
+
+    /// Visits the windows that end by `read_to`, from `sweep` on. Returns where that ends.
+    fn sweep(
+        &self,
+        samples: &Columns,
+        read_to: Timestamp,
+        mut sweep: Sweep,
+        visit: &mut impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<Sweep, QueryError> {
+        while sweep.step < self.timeline.count {
+            let slot = self.slot(samples, sweep.step, sweep.from, sweep.to);
+            if slot.last > read_to {
+                break;
+            }
+            (sweep.from, sweep.to) = (slot.from, slot.to);
+            let visited = slot.to - slot.from;
+            sweep.unchecked += STEP_VISITS + visited;
+            if sweep.unchecked >= VISITS_PER_CHECK {
+                sweep.unchecked = 0;
+                self.query.check()?;
+            }
+            if visited > 0 {
+                sweep.queryable += visited as u64;
+                visit(sweep.step, &slot.window(samples))?;
+            }
+            sweep.step += 1;
+        }
+        Ok(sweep)
     }
 
     /// Times never fall from step to step, so both edges only move right.
@@ -144,7 +204,7 @@ impl<'q> RangeVector<'q> {
         while from < to && samples.timestamps[from] <= first {
             from += 1;
         }
-        Slot { from, to, start, end, eval_time }
+        Slot { from, to, first, last, start, end, eval_time }
     }
 
     /// The samples themselves, of an instant query.
@@ -157,15 +217,14 @@ impl<'q> RangeVector<'q> {
         let mut scratch = Scratch::default();
         let mut kept = Vec::new();
         for (index, meta) in self.input.series().iter().enumerate() {
-            self.input.samples(index, &mut scratch)?;
             let mut points = Columns::default();
-            self.for_each_window(&scratch.samples, |_, window| {
+            self.for_each_window(index, &mut scratch, |_, window| {
+                kept.push(self.query.hold(window.values.len())?);
                 points.timestamps.extend_from_slice(window.timestamps);
                 points.floats.extend_from_slice(window.values);
                 Ok(())
             })?;
             if !points.is_empty() {
-                kept.push(self.query.hold(points.len())?);
                 matrix.push(MatrixSeries { labels: meta.labels.clone(), points });
             }
         }
@@ -210,14 +269,16 @@ pub enum Notes {
 const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
 impl RangeCall<'_> {
-    fn evaluate(&self, samples: &Columns, out: &mut Column) -> Result<(), QueryError> {
+    fn evaluate(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
         let mut args = vec![0.0; self.args.len()];
-        self.range.for_each_window(samples, |step, window| {
+        self.range.for_each_window(index, scratch, |step, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
-            }
-            if let Notes::Quantile(span) = self.notes {
-                self.range.query.check_quantile(span, args[0]);
             }
             if let Some(value) = (self.function)(window, &args) {
                 out.set(step, value);
@@ -250,10 +311,13 @@ impl Operator for RangeCall<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         out.reset(self.range.timeline.count);
-        self.range.input.samples(index, scratch)?;
-        self.evaluate(&scratch.samples, out)?;
-        if self.notes == Notes::Counter && !out.is_empty() {
-            self.note_counter(index);
+        self.evaluate(index, scratch, out)?;
+        match self.notes {
+            Notes::Counter if !out.is_empty() => self.note_counter(index),
+            Notes::Quantile(span) if !out.is_empty() => {
+                self.range.query.check_quantiles(span, &self.args[0]);
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -177,3 +177,17 @@ fn quantiles_count_values_and_limits() {
         ["PromQL warning: ratio value should be between -1 and 1, got 2, capping to 1 (1:13)"]
     );
 }
+
+#[test]
+fn values_counted_without_the_label_of_the_result_are_one_group() {
+    let f = load(10, &[("x{v='1'}", "1"), ("x{v='2'}", "2")]);
+    assert_eq!(f.at(0, "count_values without (v) ('v', x)"), ["{} 2"]);
+    assert_eq!(f.at(0, "count_values by (v) ('v', x)"), ["{v=\"1\"} 1", "{v=\"2\"} 1"]);
+}
+
+#[test]
+fn values_that_come_and_go_are_counted_at_their_steps() {
+    let f = load(10, &[("x{i='1'}", "1 _ 2"), ("x{i='2'}", "stale 2 1"), ("x{i='3'}", "2 1 1")]);
+    let counts = f.over([0, 20, 10], "count_values('v', x)");
+    assert_eq!(counts, ["{v=\"1\"} 1@0 2@10 2@20", "{v=\"2\"} 1@0 1@10 1@20"]);
+}

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{load, options};
-use crate::model::Labels;
+use super::{Fixture, load, options};
+use crate::model::{Labels, STALE_NAN_BITS};
 use crate::promql::engine::{Engine, EngineOptions, Limits};
-use crate::promql::value::{QueryError, Value};
+use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
 
 #[test]
@@ -51,9 +51,162 @@ fn the_results_of_a_join_count_as_they_appear() {
 #[test]
 fn the_budget_is_given_back() {
     let mut f = load(10, &[("m", "1 2 3 4 5 6 7 8 9 10")]);
-    f.options.samples_max = 40;
-    let sum = ["sum(sum_over_time(m[90s]))"; 6].join(" + ");
-    assert_eq!(f.at(90, &sum), ["{} 324"]);
+    f.options.samples_max = 25_000;
+    let sum = ["sum(count_over_time(m[90s:10ms]))"; 6].join(" + ");
+    assert_eq!(f.at(90, &sum), ["{} 54000"]);
+}
+
+/// The number of result series under a budget, `None` if it does not suffice.
+fn series_within(
+    f: &mut Fixture,
+    samples_max: u64,
+    steps_s: [i64; 3],
+    query: &str,
+) -> Option<usize> {
+    f.options.samples_max = samples_max;
+    match f.answer_over(steps_s, query) {
+        Ok(Answer { value: Value::Matrix(matrix), .. }) => Some(matrix.len()),
+        Err(QueryError::TooManySamples) => None,
+        other => panic!("{query}: {other:?}"),
+    }
+}
+
+#[test]
+fn distinct_values_cost_what_they_occur() {
+    let mut f = load(10, &[]);
+    let query = "count_values('v', vector(time()))";
+    assert_eq!(series_within(&mut f, 1_000_000, [0, 11_000, 1], query), Some(11_001));
+    assert_eq!(series_within(&mut f, 100_000, [0, 11_000, 1], query), None);
+}
+
+#[test]
+fn scalars_are_held() {
+    let mut f = load(10, &[]);
+    let clamped = |times| {
+        (0..times).fold("vector(1)".to_string(), |inner, _| format!("clamp_max({inner}, time())"))
+    };
+    assert_eq!(series_within(&mut f, 4_000, [0, 1_000, 1], &clamped(3)), Some(1));
+    assert_eq!(series_within(&mut f, 4_000, [0, 1_000, 1], &clamped(10)), None);
+}
+
+#[test]
+fn the_buckets_of_a_histogram_are_held() {
+    let buckets: Vec<String> = (0..20).map(|le| format!("b{{le='{le}'}}")).collect();
+    let series: Vec<(&str, &str)> = buckets.iter().map(|name| (name.as_str(), "1")).collect();
+    let mut f = load(10, &series);
+    let query = "histogram_quantile(0.9, b)";
+    assert_eq!(series_within(&mut f, 2_000, [0, 100, 1], query), Some(1));
+    assert_eq!(series_within(&mut f, 1_000, [0, 100, 1], query), None);
+}
+
+#[test]
+fn a_kept_series_costs_more_than_its_values() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    f.options.samples_max = 30_000;
+    assert_eq!(f.at(0, "sort(m_total)").len(), 1_000);
+    f.options.samples_max = 10_000;
+    assert!(matches!(f.answer_at(0, "sort(m_total)"), Err(QueryError::TooManySamples)));
+}
+
+/// A sample every ten seconds over five days, with a gap and staleness markers.
+fn long_series() -> MemorySource {
+    let mut source = MemorySource::new();
+    for index in (0..43_200i64).filter(|index| !(20_000..23_000).contains(index)) {
+        let stale = index % 1_000 == 999;
+        let value = if stale { f64::from_bits(STALE_NAN_BITS) } else { (index * 7 % 1_001) as f64 };
+        source.add(&Labels::from_pairs([("__name__", "m_total")]), index * 10_000, value);
+    }
+    source
+}
+
+const DAY_S: i64 = 86_400;
+
+#[test]
+fn a_long_series_need_not_fit_the_budget() {
+    let mut f = load(10, &[]);
+    f.source = long_series();
+    f.options.samples_max = 5_000;
+    let days = [DAY_S, 4 * DAY_S, DAY_S];
+    assert_eq!(f.over(days, "m_total"), ["m_total 420@86400 840@172800 259@259200 679@345600"]);
+    assert_eq!(
+        f.over(days, "count_over_time(m_total[1m])"),
+        ["{} 6@86400 6@172800 6@259200 6@345600"]
+    );
+    assert!(matches!(
+        f.answer_over(days, "count_over_time(m_total[1d])"),
+        Err(QueryError::TooManySamples)
+    ));
+}
+
+#[test]
+fn answers_do_not_depend_on_the_slices_read() {
+    let mut f = load(10, &[]);
+    f.source = long_series();
+    let queries = [
+        "m_total",
+        "m_total offset 3h",
+        "m_total @ 90000",
+        "timestamp(m_total)",
+        "m_total smoothed",
+        "rate(m_total[7m])",
+        "sum_over_time(m_total[6h])",
+        "rate(m_total[1h] anchored)",
+        "increase(m_total[20s] smoothed)",
+        "sum_over_time(m_total[9h:13m])",
+        "absent_over_time(m_total[10m])",
+    ];
+    for query in queries {
+        let steps = [-DAY_S, 6 * DAY_S, 17 * 60];
+        f.options.samples_max = 50_000_000;
+        let whole = bits(f.answer_over(steps, query).unwrap().value);
+        f.options.samples_max = 60_000;
+        assert!(!whole.is_empty(), "{query}");
+        assert_eq!(bits(f.answer_over(steps, query).unwrap().value), whole, "{query}");
+    }
+}
+
+#[test]
+fn long_steps_end_at_the_deadline() {
+    let f = load(10, &[]);
+    let engine = Engine::new(options());
+    let queries = [
+        (0, "sum_over_time(vector(1)[20000000s:1s])"),
+        (0, "sum_over_time(vector(time() ^ 1.5)[20000000s:1s])"),
+        (200, "sum_over_time(vector(1)[1000000s:1s])"),
+    ];
+    for (end_s, query) in queries {
+        let started = Instant::now();
+        let deadline = Some(started + Duration::from_millis(100));
+        let limits = Limits { deadline, ..Limits::default() };
+        let answer = engine.range(&f.source, query, 0, end_s * 1_000, 1_000, &limits);
+        assert!(matches!(answer, Err(QueryError::Timeout)), "{query}");
+        // The rest is for machines that do other things, too.
+        assert!(started.elapsed() < Duration::from_secs(2), "{query}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn a_quantile_is_warned_of_by_its_extremes() {
+    let f = load(10, &[("m", "1 2 3 4 5 6"), ("b{le='1'}", "1 1 1"), ("b{le='+Inf'}", "1 1 1")]);
+    for call in ["quantile", "quantile_over_time", "histogram_quantile"] {
+        let arg = match call {
+            "quantile" => "m",
+            "quantile_over_time" => "m[1m]",
+            _ => "b",
+        };
+        let warnings = |phi: &str| {
+            let answer = f.answer_over([0, 50, 1], &format!("{call}({phi}, {arg})")).unwrap();
+            let told = |warning: String| {
+                let (_, got) = warning.split_once("got ").expect("a value");
+                got.split(' ').next().unwrap_or_default().to_string()
+            };
+            answer.warnings.into_iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!(warnings("time() / 10 - 2"), ["-2", "3"], "{call}");
+        assert_eq!(warnings("0 * time() / (time() - 7)"), ["NaN"], "{call}");
+        assert!(warnings("time() / 50").is_empty(), "{call}");
+    }
 }
 
 #[test]
@@ -80,6 +233,31 @@ fn statistics_count_each_sample_once_and_each_use() {
     let f = load(10, &[("m", "1 2 3 4")]);
     let stats = f.answer_over([20, 30, 10], "sum_over_time(m[20s])").unwrap().stats;
     assert_eq!((stats.samples_read, stats.samples_queryable), (3, 4));
+}
+
+#[test]
+fn what_one_thread_can_answer_many_can() {
+    let source = many_series();
+    let queries = [
+        "sum by (job) (m_total)",
+        "stddev by (job, instance) (m_total)",
+        "count_values('v', m_total)",
+        "quantile by (job) (0.5, m_total)",
+        "topk(3, m_total)",
+        "m_total * 2",
+    ];
+    for query in queries {
+        let answer = |threads, samples_max| {
+            let engine = Engine::new(EngineOptions { threads, samples_max, ..options() });
+            let answer = engine.range(&source, query, 0, 300_000, 15_000, &Limits::default());
+            answer.unwrap_or_else(|error| panic!("{query}, {threads} threads: {error}"))
+        };
+        let unlimited = answer(1, 50_000_000);
+        let alone = answer(1, unlimited.stats.samples_peak);
+        let many = answer(32, alone.stats.samples_peak.max(unlimited.stats.samples_peak));
+        assert_eq!(many.stats.samples_read, alone.stats.samples_read, "{query}");
+        assert_eq!(bits(many.value), bits(alone.value), "{query}");
+    }
 }
 
 /// More series than fit one chunk of work.
