@@ -84,14 +84,6 @@ impl Labels {
         self.value(METRIC_NAME)
     }
 
-    /// The label set without `__name__`.
-    pub fn without_metric_name(&self) -> Labels {
-        if self.get(METRIC_NAME).is_none() {
-            return self.clone();
-        }
-        self.filtered(|name| name != METRIC_NAME)
-    }
-
     /// Only the labels for whose name `keep` says so.
     pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Labels {
         Labels::from_sorted(self.iter().filter(|(name, _)| keep(name)))
