@@ -8,7 +8,7 @@ use super::join::Sides;
 use super::matching::{in_braces, result_meta, signature};
 use super::operator::{Materialized, Meta, same_labelset};
 use super::plan::Plan;
-use super::query::{Held, Query};
+use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::Labels;
@@ -183,7 +183,7 @@ impl Join<'_, '_> {
     fn set(&mut self, result: usize, step: usize, value: f64) -> Result<(), QueryError> {
         let column = &mut self.results.columns[result];
         if column.is_empty() {
-            self.results.held.push(self.query.hold(self.steps)?);
+            self.results.held.push(self.query.hold(column_cost(self.steps))?);
             column.reset(self.steps);
         }
         if column.present.contains(step) {

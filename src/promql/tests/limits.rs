@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Fixture, load, options};
 use crate::model::{Labels, STALE_NAN_BITS};
 use crate::promql::engine::{Engine, EngineOptions, Limits};
+use crate::promql::query::column_cost;
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
 
@@ -39,12 +40,12 @@ fn the_results_of_a_join_count_as_they_appear() {
     );
     let join = "count(m * on() group_left(node) one)";
     // Five columns of three steps for the operands, six for the results.
-    f.options.samples_max = 5 * 3 + 6 * 3;
+    f.options.samples_max = (5 + 6) * column_cost(3) as u64;
     assert!(f.error_over([0, 20, 10], join).contains("many-to-many"));
     f.options.samples_max -= 1;
     assert!(matches!(f.answer_over([0, 20, 10], join), Err(QueryError::TooManySamples)));
     // What a filter drops takes no room.
-    f.options.samples_max = 5 * 3;
+    f.options.samples_max = 6 * column_cost(2) as u64;
     assert!(f.over([0, 10, 10], "m < on() group_left(node) one").is_empty());
 }
 
