@@ -4,10 +4,13 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use silverback::ingest::{remote_write_v1, snappy};
+use silverback::ingest::remote_write_v1;
+use silverback::ingest::snappy::Buffers;
 
 fuzz_target!(|bytes: &[u8]| {
-    let body = snappy::decompress(bytes, 1 << 20).unwrap_or_else(|_| Bytes::copy_from_slice(bytes));
+    let body = Buffers::default()
+        .decompress(bytes, 1 << 20)
+        .unwrap_or_else(|_| Bytes::copy_from_slice(bytes));
     if let Ok(batch) = remote_write_v1::decode(body) {
         for item in &batch.items {
             assert!(!batch.samples_of(item).is_empty());
