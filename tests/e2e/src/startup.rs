@@ -56,7 +56,7 @@ impl Started {
         let refused = refusal(options, &[&port, &elsewhere], "--web.listen-address");
         report.check("a used port is refused", refused);
         let other = "--web.listen-address=127.0.0.1:0";
-        let refused = refusal(options, &[other, &self.path], "in use by another process");
+        let refused = refusal(options, &[other, &self.path], "is locked by process");
         report.check("a locked data directory is refused", refused);
         let stopped = self.server.terminate().and_then(|code| match code {
             0 => Ok(String::new()),
