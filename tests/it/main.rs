@@ -6,6 +6,7 @@
 //! * `disk_events`: what the log of events says of a disk that refuses
 //! * `recovery`: damage as callers meet it
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
+//! * `conformance`: where the conformance scripts lie, if they are there
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
@@ -19,6 +20,7 @@
     reason = "a test stops at what it does not expect, and only the engine keeps to its own file layer"
 )]
 
+mod conformance;
 mod crash_images;
 mod database;
 mod directory;

@@ -1,17 +1,10 @@
-//! Every expression of the conformance scripts parses, but for those that expect a failure. The scripts lie outside of
-//! the repository: SILVERBACK_SHARED, or `shared` beside it.
+//! Every expression of the conformance scripts parses, but for those that expect a failure.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use silverback::promql::parser::{ParseOptions, parse};
 
-fn shared() -> PathBuf {
-    match std::env::var_os("SILVERBACK_SHARED") {
-        Some(path) => path.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-    }
-}
+use crate::conformance;
 
 /// An `eval` line of a script: its expression, and whether the lines below expect a failure.
 struct Eval {
@@ -46,10 +39,10 @@ fn evals(script: &str) -> Vec<Eval> {
 
 #[test]
 fn conformance_scripts_parse() {
-    let Ok(folder) = fs::read_dir(shared().join("conformance")) else {
-        println!("SKIPPED: no conformance scripts in {}", shared().display());
+    let Some(directory) = conformance::directory("parsing of the conformance scripts") else {
         return;
     };
+    let folder = fs::read_dir(directory).unwrap();
     let options = ParseOptions::all();
     let mut count = 0;
     let mut failures = Vec::new();

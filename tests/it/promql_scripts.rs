@@ -2,10 +2,11 @@
 //! they are at hand (`SILVERBACK_SHARED` or `../shared`), must not pass less than they did.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use silverback::promql::script::{ScriptReport, run_script};
+
+use crate::conformance::{self, tell};
 
 /// Least number of passing evaluations per conformance script. A ratchet: raise a number when more pass, never lower
 /// it. When a script has no failures and nothing unsupported left, its number is that of its evaluations.
@@ -27,11 +28,6 @@ const CONFORMANCE_FLOORS: &[(&str, usize)] = &[
 
 /// Failures shown per script; the rest would bury them.
 const FAILURES_SHOWN_MAX: usize = 200;
-
-/// Past the test harness, which shows nothing of tests that pass.
-fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
 
 /// The reports of the `.test` files of a directory, in order of their names.
 fn run_all(directory: &Path) -> Vec<ScriptReport> {
@@ -73,8 +69,7 @@ fn own_scripts_pass() {
 
 #[test]
 fn conformance_scripts_pass_as_before() {
-    let Some(directory) = conformance_directory() else {
-        tell("SKIPPED: no conformance scripts (SILVERBACK_SHARED, ../shared)");
+    let Some(directory) = conformance::directory("evaluation of the conformance scripts") else {
         return;
     };
     let mut below = Vec::new();
@@ -88,13 +83,4 @@ fn conformance_scripts_pass_as_before() {
         }
     }
     assert!(below.is_empty(), "fewer evaluations pass than before: {below:?}");
-}
-
-fn conformance_directory() -> Option<PathBuf> {
-    let shared = match std::env::var_os("SILVERBACK_SHARED") {
-        Some(shared) => PathBuf::from(shared),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-    };
-    let directory = shared.join("conformance");
-    directory.is_dir().then_some(directory)
 }
