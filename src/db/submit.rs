@@ -1,4 +1,4 @@
-//! From a batch to a record in the commit queue: resolve the series, check the clock, encode, queue. And back: from what
+//! From a batch to a record in the commit queue: check the disk, the queue and the clock, resolve the series, encode, queue. And back: from what
 //! commit and apply say to the answer of the request.
 
 use std::fmt;

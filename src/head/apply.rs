@@ -247,7 +247,7 @@ mod tests {
         let outcome = apply(&appliers, 2, &samples);
         assert_eq!((outcome.written, outcome.duplicate, outcome.conflict), (1, 1, 3));
         let offender = outcome.first_offender.unwrap();
-        assert_eq!((offender.position, offender.slot, offender.sample.value), (1, 2, 2.0));
+        assert_eq!((offender.position, offender.sample.value), (1, 2.0));
         assert_eq!(offender.reason, crate::model::Reason::DuplicateSample);
     }
 

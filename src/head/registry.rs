@@ -399,10 +399,6 @@ impl Registry {
         robbed.len() as u64
     }
 
-    pub fn labels(&self, slot: u32) -> Labels {
-        self.known.read().index.labels(slot)
-    }
-
     /// The labels of several slots, under one lock.
     pub fn labels_of(&self, slots: &[u32]) -> Vec<Labels> {
         let known = self.known.read();
@@ -504,7 +500,7 @@ mod tests {
         assert_eq!(out.slots, [0, 1, 0, 1]);
         assert_eq!(out.refs, [1, 2, 1, 2].map(SeriesRef));
         assert_eq!(out.outcome, Outcome::default());
-        assert_eq!(registry.labels(1), Labels::from_pairs([("a", "2"), ("b", "1")]));
+        assert_eq!(registry.labels_of(&[1])[0], Labels::from_pairs([("a", "2"), ("b", "1")]));
         assert_eq!(registry.labels_of(&[1, 0])[1], Labels::from_pairs([("a", "1")]));
         assert_eq!(registry.len(), 2);
         assert_eq!(registry.stats().alias_count, 3);

@@ -51,7 +51,6 @@ pub struct ApplyOutcome {
 pub struct ApplyOffender {
     /// The number of the sample within the request.
     pub position: u32,
-    pub slot: Slot,
     pub sample: Sample,
     pub reason: Reason,
 }
@@ -176,7 +175,6 @@ impl Entry {
     fn offender(&self) -> ApplyOffender {
         ApplyOffender {
             position: self.position,
-            slot: self.slot,
             sample: self.sample,
             reason: Reason::DuplicateSample,
         }
