@@ -10,6 +10,7 @@
 
 mod mmap;
 pub mod os;
+pub mod sealed;
 pub mod sim;
 #[cfg(test)]
 mod tests;
