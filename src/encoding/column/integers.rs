@@ -1,18 +1,24 @@
 //! A column of integers: the first, and for the others their distances from it or the differences of these, divided by what
 //! all have in common, in frames. Used by `values` and `timestamps`, which keep the order in their tags.
 
-use super::frame::{Frame, Plan, RUN_FRAMES_MAX, UNPACKED_VALUES, write_run};
+use super::frame::{self, Frame};
+use super::packer::Packer;
+use super::window::Window;
+use crate::encoding::bits::BitReader;
 use crate::encoding::cursor::{Cursor, put_varint, put_varint_signed};
 use crate::error::Corrupt;
 
-/// The shape byte: how often 64 is doubled to give the values of a frame, and whether a divisor follows.
+/// The shape byte: how often 32 is doubled to give the values of a frame, and whether a divisor follows.
 const FRAME_LEN_MASK: u8 = 0x07;
 const HAS_DIVISOR: u8 = 0x08;
-const FRAME_LEN_MIN: usize = 64;
-/// Shapes that are tried: frames for values that vary, and for those that seldom change.
-const SHAPES: [u8; 2] = [1, 4];
-/// Frames of a column that the choice of the order looks at.
-const PROBE_FRAMES: usize = 3;
+const FRAME_LEN_MIN: usize = 32;
+/// Shapes that are tried, until one is longer than the one before: short frames follow what varies, in long ones the heads of
+/// what seldom changes cost less.
+const SHAPES: [u8; 3] = [0, 2, 4];
+/// Frames of a column that the choice of the order looks at, at least; all of them would gain a thousandth.
+const PROBE_FRAMES: usize = 4;
+/// Integers unpacked in one go.
+const UNPACKED_VALUES: usize = 128;
 
 /// How often differences are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,17 +64,18 @@ pub struct IntegerEncoder {
     steps: Vec<i64>,
     /// What the frames hold.
     residuals: Vec<i64>,
-    plans: Vec<Plan>,
-    /// Plans of a shape that is tried.
-    trial: Vec<Plan>,
+    windows: Vec<Window>,
+    /// Windows of a shape that is tried.
+    trial: Vec<Window>,
     shape: u8,
 }
 
 impl IntegerEncoder {
-    /// Takes integers, of which there is one at least, at most 2^52 apart; chooses everything.
+    /// Takes integers, of which there is one at least, and chooses everything.
     pub fn prepare(&mut self, integers: &[i64]) -> Order {
         self.first = integers[0];
-        self.divisor = integers.iter().fold(0, |divisor, i| gcd(divisor, i.abs_diff(self.first)));
+        self.divisor =
+            integers.iter().fold(0, |divisor, i| common_divisor(divisor, *i, self.first));
         if self.divisor == 0 {
             self.order = Order::Constant;
             return self.order;
@@ -78,7 +85,7 @@ impl IntegerEncoder {
         if divisor == 1 {
             self.steps.extend(integers.iter().map(|i| i.wrapping_sub(first)));
         } else {
-            self.steps.extend(integers.iter().map(|i| i.wrapping_sub(first) / divisor));
+            self.steps.extend(integers.iter().map(|i| (i - first) / divisor));
         }
         self.choose_order();
         self.choose_shape();
@@ -106,7 +113,7 @@ impl IntegerEncoder {
         let (len, position_bits) = frame_len(SHAPES[0]);
         let step = self.residuals.len().div_ceil(len).div_ceil(PROBE_FRAMES);
         let frames = self.residuals.chunks(len).step_by(step);
-        frames.map(|frame| Plan::new(frame, position_bits).bits).sum()
+        frames.map(|frame| Window::choose(frame, position_bits).bits).sum()
     }
 
     fn choose_shape(&mut self) {
@@ -115,12 +122,13 @@ impl IntegerEncoder {
             let (len, position_bits) = frame_len(shape);
             self.trial.clear();
             let frames = self.residuals.chunks(len);
-            self.trial.extend(frames.map(|frame| Plan::new(frame, position_bits)));
-            let bits = self.trial.iter().map(|plan| plan.bits).sum();
-            if bits < best {
-                (best, self.shape) = (bits, shape);
-                std::mem::swap(&mut self.plans, &mut self.trial);
+            self.trial.extend(frames.map(|frame| Window::choose(frame, position_bits)));
+            let bits = self.trial.iter().map(|window| window.bits).sum();
+            if bits >= best {
+                break;
             }
+            (best, self.shape) = (bits, shape);
+            std::mem::swap(&mut self.windows, &mut self.trial);
         }
     }
 
@@ -143,18 +151,19 @@ impl IntegerEncoder {
 
     fn write_frames(&self, out: &mut Vec<u8>) {
         let (len, position_bits) = frame_len(self.shape);
-        let mut frames = self.plans.iter().zip(self.residuals.chunks(len));
+        let mut frames = self.windows.iter().zip(self.residuals.chunks(len));
         let mut base = 0;
-        while let Some((plan, values)) = frames.next() {
-            let ahead = frames.clone().take(RUN_FRAMES_MAX - 1);
-            let run = ahead.take_while(|(plan, _)| plan.is_run_of(base)).count();
-            if run > 0 && plan.is_run_of(base) {
-                write_run(run + 1, out);
+        let mut packer = Packer::new(out);
+        while let Some((window, values)) = frames.next() {
+            let run = frames.clone().take_while(|(window, _)| window.is_level_at(base)).count();
+            if run > 0 && window.is_level_at(base) {
+                frame::write_run(run + 1, &mut packer);
                 frames.nth(run - 1);
             } else {
-                plan.write(values, position_bits, &mut base, out);
+                frame::write(window, values, position_bits, &mut base, &mut packer);
             }
         }
+        packer.finish();
     }
 }
 
@@ -162,19 +171,25 @@ fn take_differences(order: Order, steps: &[i64], residuals: &mut Vec<i64>) {
     residuals.clear();
     match order {
         Order::Raw => residuals.extend_from_slice(&steps[1..]),
-        Order::Delta => residuals.extend(steps.windows(2).map(|pair| pair[1] - pair[0])),
-        Order::DeltaOfDelta => {
-            residuals.extend(steps.windows(3).map(|three| three[2] - 2 * three[1] + three[0]));
+        Order::Delta => {
+            residuals.extend(steps.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])))
         }
+        Order::DeltaOfDelta => residuals.extend(steps.windows(3).map(|three| {
+            let (before, after) =
+                (three[1].wrapping_sub(three[0]), three[2].wrapping_sub(three[1]));
+            after.wrapping_sub(before)
+        })),
         Order::Constant => {}
     }
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
-    if a == 1 || b == 0 {
-        return a;
+/// The greatest divisor that a divisor and the distance of two integers have in common; 1 for a distance beyond i64.
+fn common_divisor(divisor: u64, integer: i64, first: i64) -> u64 {
+    if divisor == 1 || integer == first {
+        return divisor;
     }
-    let (mut a, mut b) = (b, a);
+    let Some(distance) = integer.checked_sub(first) else { return 1 };
+    let (mut a, mut b) = (distance.unsigned_abs(), divisor);
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -210,25 +225,24 @@ pub fn decode(
         sink(&[sums.integer()]);
     }
     let (len, position_bits) = frame_len(shape);
+    let stream_offset = cursor.position() as u64;
+    let mut reader = BitReader::new(cursor.bytes(cursor.remaining(), "frames")?);
     let (mut left, mut base) = (count - order.head_len(), 0);
     while left > 0 {
-        let mut frame = Frame::read(cursor, len.min(left), position_bits, &mut base)?;
-        let mut frame_left = (len * frame.frames).min(left);
+        let mut frame = Frame::read(&mut reader, len.min(left), position_bits, &mut base);
+        reader.fail_if(frame.frames > left.div_ceil(len) as u64);
+        let mut frame_left = (len as u64).saturating_mul(frame.frames).min(left as u64) as usize;
         left -= frame_left;
         while frame_left > 0 {
             let piece = &mut buffer[..UNPACKED_VALUES.min(frame_left)];
             frame_left -= piece.len();
-            if !frame.unpack(piece) {
-                return Err(cursor.corrupt("exceptions of a frame in order"));
-            }
+            frame.unpack(piece);
             sums.apply(order, piece);
             sink(piece);
         }
-        if !frame.is_finished() {
-            return Err(cursor.corrupt("exceptions within their frame"));
-        }
+        reader.fail_if(!frame.is_finished());
     }
-    Ok(())
+    reader.finish("frames").map_err(|error| error.in_file("", stream_offset))
 }
 
 /// Where the differences have got to.

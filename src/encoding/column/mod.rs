@@ -12,10 +12,12 @@
 mod constant;
 mod frame;
 mod integers;
+mod packer;
 mod patches;
 mod scale;
 mod timestamps;
 mod values;
+mod window;
 mod xor;
 
 #[cfg(test)]

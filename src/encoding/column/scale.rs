@@ -2,8 +2,8 @@
 //! powers of ten, each in its own way; the scale of a column says which, and holds for a value only if the very same bits come
 //! back. Used by `values`.
 
-/// Integers are at most this large, so that differences of differences and their distances keep below 57 bits.
-pub const INTEGER_MAX: i64 = 1 << 52;
+/// Integers of decimal scales are at most this large: every one of them is a float.
+const INTEGER_MAX: u64 = 1 << 53;
 
 const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
@@ -65,10 +65,10 @@ impl Scale {
             Scale::Bits => return value.is_finite().then(|| ordered(value.to_bits() as i64)),
         };
         let exact = self.float(integer).to_bits() == value.to_bits();
-        (exact && integer.unsigned_abs() <= INTEGER_MAX as u64).then_some(integer)
+        (exact && integer.unsigned_abs() <= INTEGER_MAX).then_some(integer)
     }
 
-    #[inline]
+    #[inline(always)]
     fn float(self, integer: i64) -> f64 {
         match self {
             Scale::Divide(tens) => integer as f64 / POWERS[usize::from(tens)],
@@ -78,16 +78,16 @@ impl Scale {
         }
     }
 
-    /// Appends the floats of integers.
+    /// Appends the floats of integers. One loop for each scale, so that none asks for it with every value.
     #[inline]
     pub fn floats(self, integers: &[i64], out: &mut Vec<f64>) {
+        let integers = integers.iter().copied();
         match self {
-            Scale::Divide(0) => out.extend(integers.iter().map(|i| *i as f64)),
-            Scale::Divide(tens) => {
-                let power = POWERS[usize::from(tens) % POWERS.len()];
-                out.extend(integers.iter().map(|i| *i as f64 / power));
-            }
-            _ => out.extend(integers.iter().map(|i| self.float(*i))),
+            Scale::Divide(0) => out.extend(integers.map(|i| i as f64)),
+            Scale::Divide(tens) => out.extend(integers.map(|i| Scale::Divide(tens).float(i))),
+            Scale::Milli => out.extend(integers.map(|i| Scale::Milli.float(i))),
+            Scale::MilliMilli => out.extend(integers.map(|i| Scale::MilliMilli.float(i))),
+            Scale::Bits => out.extend(integers.map(|i| Scale::Bits.float(i))),
         }
     }
 }

@@ -1,15 +1,13 @@
-//! The timestamp column: an integer column without a scale. Timestamps too far apart for that stand as they are. Called by
-//! `column` only.
+//! The timestamp column: an integer column without a scale. Called by `column` only.
 //!
-//! The tag byte is the order of differences, or says that the timestamps are plain.
+//! The tag byte is the order of differences.
 
 use super::integers::{self, IntegerEncoder, Order};
-use super::scale::INTEGER_MAX;
 use crate::encoding::cursor::Cursor;
 use crate::error::Corrupt;
 use crate::model::Timestamp;
 
-const TAG_PLAIN: u8 = 4;
+const ORDER_MASK: u8 = 3;
 
 /// Buffers of the encoder of timestamp columns.
 #[derive(Debug, Default)]
@@ -20,14 +18,6 @@ pub struct TimestampEncoder {
 impl TimestampEncoder {
     /// Appends a column of timestamps.
     pub fn encode(&mut self, timestamps: &[Timestamp], out: &mut Vec<u8>) {
-        let range = timestamps
-            .iter()
-            .fold((i64::MAX, i64::MIN), |(least, most), t| (least.min(*t), most.max(*t)));
-        if range.1.abs_diff(range.0) > INTEGER_MAX as u64 {
-            out.push(TAG_PLAIN);
-            out.extend(timestamps.iter().flat_map(|timestamp| timestamp.to_le_bytes()));
-            return;
-        }
         let order = self.encoder.prepare(timestamps);
         out.push(order as u8);
         self.encoder.write(out);
@@ -37,18 +27,12 @@ impl TimestampEncoder {
 /// Appends the `count` timestamps of a column.
 pub fn decode(bytes: &[u8], count: usize, out: &mut Vec<Timestamp>) -> Result<(), Corrupt> {
     let mut cursor = Cursor::new(bytes);
-    match cursor.u8("column tag")? {
-        TAG_PLAIN => {
-            for _ in 0..count {
-                out.push(cursor.u64("plain timestamp")? as i64);
-            }
-        }
-        tag if tag < TAG_PLAIN => {
-            let order = Order::from_code(tag);
-            integers::decode(&mut cursor, order, count, |chunk| out.extend_from_slice(chunk))?;
-        }
-        _ => return Err(Corrupt::at(0, "column tag of this version")),
+    let tag = cursor.u8("column tag")?;
+    if tag > ORDER_MASK {
+        return Err(Corrupt::at(0, "column tag of this version"));
     }
+    let order = Order::from_code(tag);
+    integers::decode(&mut cursor, order, count, |chunk| out.extend_from_slice(chunk))?;
     if !cursor.is_empty() {
         return Err(cursor.corrupt("end of a column"));
     }

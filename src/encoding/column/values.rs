@@ -6,7 +6,7 @@
 
 use super::integers::{IntegerEncoder, Order};
 use super::patches::Patches;
-use super::scale::{INTEGER_MAX, Scale};
+use super::scale::Scale;
 use super::{constant, integers, patches, xor};
 use crate::encoding::cursor::Cursor;
 use crate::error::Corrupt;
@@ -45,8 +45,10 @@ impl ValueEncoder {
         }
         let start = out.len();
         let scale = self.decimal_scale(values);
-        if let Some(scale) = scale.or_else(|| self.bits_scale(values)) {
+        if let Some(scale) = scale {
             self.put_integers(scale, out);
+        } else if self.convert(Scale::Bits, values, patch_bytes_max(values)) {
+            self.put_integers(Scale::Bits, out);
         }
         let written = out.len() - start;
         if scale.is_none() || self.patches.bytes() > written / 4 {
@@ -56,11 +58,10 @@ impl ValueEncoder {
 
     /// Takes the first decimal scale without misses, or the one with the fewest, and the integers of that scale.
     fn decimal_scale(&mut self, values: &[f64]) -> Option<Scale> {
-        let budget = PATCHES_MIN_BYTES + values.len() / 2;
         let mut best: Option<(Scale, usize)> = None;
         for scale in Scale::decimals().filter(|scale| is_likely(*scale, values)) {
-            let budget = best.map_or(budget, |(_, bytes)| bytes - 1);
-            if !self.convert(|value| scale.integer(value), values, budget) {
+            let budget = best.map_or(patch_bytes_max(values), |(_, bytes)| bytes - 1);
+            if !self.convert(scale, values, budget) {
                 continue;
             }
             if self.patches.bytes() == 0 {
@@ -69,31 +70,17 @@ impl ValueEncoder {
             best = Some((scale, self.patches.bytes()));
         }
         let (scale, bytes) = best?;
-        self.convert(|value| scale.integer(value), values, bytes);
+        self.convert(scale, values, bytes);
         Some(scale)
     }
 
-    /// Takes the bits of the values as integers; those far from the middle one are patches.
-    fn bits_scale(&mut self, values: &[f64]) -> Option<Scale> {
-        let middle = Scale::Bits.integer(values[values.len() / 2]).unwrap_or(0);
-        let near = |value: f64| {
-            Scale::Bits.integer(value).filter(|i| i.abs_diff(middle) <= INTEGER_MAX as u64)
-        };
-        self.convert(near, values, PATCHES_MIN_BYTES + values.len() / 2).then_some(Scale::Bits)
-    }
-
     /// Fills integers and patches. False, at once, when the patches take more than the budget.
-    fn convert(
-        &mut self,
-        integer: impl Fn(f64) -> Option<i64>,
-        values: &[f64],
-        patch_bytes_max: usize,
-    ) -> bool {
+    fn convert(&mut self, scale: Scale, values: &[f64], patch_bytes_max: usize) -> bool {
         self.integers.clear();
         self.patches.clear();
-        let mut last = values.iter().find_map(|value| integer(*value)).unwrap_or(0);
+        let mut last = values.iter().find_map(|value| scale.integer(*value)).unwrap_or(0);
         for (position, value) in values.iter().enumerate() {
-            match integer(*value) {
+            match scale.integer(*value) {
                 Some(integer) => last = integer,
                 None => {
                     self.patches.push(position, value.to_bits());
@@ -127,6 +114,11 @@ impl ValueEncoder {
             out.extend_from_slice(&self.xor);
         }
     }
+}
+
+/// Bytes of patches at which a scale is given up.
+fn patch_bytes_max(values: &[f64]) -> usize {
+    PATCHES_MIN_BYTES + values.len() / 2
 }
 
 /// Is a constant of this value shorter as an integer?
