@@ -13,22 +13,23 @@ use std::io;
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::changes::{Change, Changes};
 use super::dictionary::{TextsWriter, small};
 use super::layout::VALUES_PER_GROUP;
 use super::postings::{PostingsWriter, Run};
 use super::rows::{Pair, RowsWriter};
 use super::runs::{Ranks, Values};
-use crate::encoding::cursor::{Cursor, put_text, put_varint};
+use crate::encoding::cursor::{put_text, put_varint};
 use crate::fs::sealed::SealedWriter;
 use crate::model::Labels;
 
 /// Values that are remembered, of all names together: 32 bytes each.
 const REMEMBERED_MAX: usize = 1 << 15;
 
-/// What a name's log says of a series: the label is absent, it has a value that is new, or (this and up) the value of a number.
-const ABSENT: u64 = 0;
-const NEW: u64 = 1;
-const KNOWN: u64 = 2;
+/// Values whose series are gathered at a time to be written as postings, 4 bytes each, and how many runs of series, 8 bytes each,
+/// unless one value has more: fewer would mean that the log is read more often.
+const RANKS_GATHERED_MAX: u32 = 1 << 18;
+const RUNS_GATHERED_MAX: u32 = 1 << 18;
 
 /// Takes the labels of series in order.
 #[derive(Debug)]
@@ -49,9 +50,7 @@ pub struct LabelsWriter {
 struct NameLog {
     text: String,
     values: Values,
-    /// Per change: how many series after the last one, and to what.
-    changes: Vec<u8>,
-    last_change: u32,
+    changes: Changes,
 }
 
 /// Where the sections of labels begin, and the entries of the table of names.
@@ -86,7 +85,7 @@ impl LabelsWriter {
         let mut before = before.iter().zip(before_names).peekable();
         for (name, value) in labels.iter() {
             while let Some((_, gone)) = before.next_if(|((other, _), _)| *other < name) {
-                self.change(gone, ABSENT);
+                self.change(gone, Change::Absent);
             }
             let same_name = before.next_if(|((other, _), _)| *other == name);
             let id = match same_name {
@@ -95,12 +94,12 @@ impl LabelsWriter {
             };
             self.previous_names.push(id);
             if same_name.is_none_or(|((_, other), _)| other != value) {
-                let code = self.value_code(id, value);
-                self.change(id, code);
+                let change = self.change_to(id, value);
+                self.change(id, change);
             }
         }
         for (_, gone) in before {
-            self.change(gone, ABSENT);
+            self.change(gone, Change::Absent);
         }
         self.series_count += 1;
     }
@@ -113,32 +112,27 @@ impl LabelsWriter {
         self.names.push(NameLog {
             text: name.to_string(),
             values: Values::default(),
-            changes: Vec::new(),
-            last_change: 0,
+            changes: Changes::default(),
         });
         self.by_text.insert(name.to_string(), id);
         id
     }
 
-    /// What the log calls a value of a name.
-    fn value_code(&mut self, name: u32, value: &str) -> u64 {
+    fn change_to(&mut self, name: u32, value: &str) -> Change {
         // The hash is keyed and of 128 bits, so that equal hashes are equal values.
         let hash = xxh3_128_with_seed(value.as_bytes(), self.seed ^ (u64::from(name) << 20));
         let slot = (hash as usize) % REMEMBERED_MAX;
         let (known, number) = self.remembered[slot];
         if known == hash {
-            return KNOWN + u64::from(number);
+            return Change::Known(number);
         }
         let number = self.names[name as usize].values.push(value.as_bytes());
         self.remembered[slot] = (hash, number);
-        NEW
+        Change::New
     }
 
-    fn change(&mut self, name: u32, code: u64) {
-        let log = &mut self.names[name as usize];
-        put_varint(&mut log.changes, u64::from(self.series_count - log.last_change));
-        put_varint(&mut log.changes, code);
-        log.last_change = self.series_count;
+    fn change(&mut self, name: u32, change: Change) {
+        self.names[name as usize].changes.push(self.series_count, change);
     }
 
     /// Writes dictionaries, postings and rows.
@@ -161,7 +155,7 @@ impl LabelsWriter {
 
 /// What is left of a name when it is written: the changes, and what its values are called in the file.
 struct Column {
-    changes: Vec<u8>,
+    changes: Changes,
     rank_of: Vec<u32>,
 }
 
@@ -192,84 +186,83 @@ fn write_name(
 
 /// Writes the list of every value; gives where groups begin.
 fn write_postings(
-    changes: &[u8],
+    changes: &Changes,
     ranks: &Ranks,
     series_count: u32,
     out: &mut SealedWriter,
 ) -> io::Result<Vec<u32>> {
-    let (ends, runs) = runs_by_rank(changes, ranks, series_count);
+    let runs = RunsByRank { changes, ranks, series_count };
     let start = out.position();
     let (mut writer, mut scratch, mut starts) = (PostingsWriter::default(), Vec::new(), Vec::new());
-    let mut from = 0;
-    for (rank, end) in ends.into_iter().enumerate() {
-        if rank.is_multiple_of(VALUES_PER_GROUP) {
-            starts.push(small(out.position() - start)?);
-            writer.restart();
+    let mut next = 0;
+    while next < ranks.count {
+        let (ends, some) = runs.gather(next);
+        let mut from = 0;
+        for end in ends {
+            if next.is_multiple_of(VALUES_PER_GROUP as u32) {
+                starts.push(small(out.position() - start)?);
+                writer.restart();
+            }
+            scratch.clear();
+            writer.push(&some[from..end as usize], &mut scratch);
+            out.write(&scratch)?;
+            from = end as usize;
+            next += 1;
         }
-        scratch.clear();
-        writer.push(&runs[from..end as usize], &mut scratch);
-        out.write(&scratch)?;
-        from = end as usize;
     }
     Ok(starts)
 }
 
-/// The runs of all values, those of one value together and ascending, and where those of each value end. Runs of a value do not
-/// touch: a change is logged only where the text differs.
-fn runs_by_rank(changes: &[u8], ranks: &Ranks, series_count: u32) -> (Vec<u32>, Vec<Run>) {
-    let mut ends = vec![0u32; ranks.count as usize];
-    let each = |visit: &mut dyn FnMut(usize, Run)| {
-        let mut log = ChangeReader::new(changes);
-        let mut next = log.next();
-        while let Some((start, value)) = next {
-            next = log.next();
-            let end = next.map_or(series_count, |(series, _)| series);
-            if let Some(number) = value {
-                let rank = ranks.rank_of[number as usize] as usize;
-                visit(rank, Run { start, len: end - start });
-            }
-        }
-    };
-    each(&mut |rank, _| ends[rank] += 1);
-    let mut total = 0;
-    for end in &mut ends {
-        (*end, total) = (total, total + *end);
-    }
-    let mut runs = vec![Run { start: 0, len: 0 }; total as usize];
-    each(&mut |rank, run| {
-        runs[ends[rank] as usize] = run;
-        ends[rank] += 1;
-    });
-    (ends, runs)
+/// The runs of the values of a name, gathered for some ranks at a time. Runs of a value do not touch: a change is logged only
+/// where the text differs.
+struct RunsByRank<'a> {
+    changes: &'a Changes,
+    ranks: &'a Ranks,
+    series_count: u32,
 }
 
-/// Reads a log of changes: series, and the number of the value or none.
-struct ChangeReader<'a> {
-    cursor: Cursor<'a>,
-    series: u32,
-    new: u32,
-}
-
-impl<'a> ChangeReader<'a> {
-    fn new(changes: &'a [u8]) -> ChangeReader<'a> {
-        ChangeReader { cursor: Cursor::new(changes), series: 0, new: 0 }
+impl RunsByRank<'_> {
+    /// Every run of the ranks from `first` on, by ascending series, with the distance of its rank from `first`.
+    fn from(&self, first: u32) -> impl Iterator<Item = (usize, Run)> + '_ {
+        let mut changes = self.changes.iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let (start, value) = changes.next()?;
+                let end = changes.peek().map_or(self.series_count, |(series, _)| *series);
+                let rank = value.map(|number| self.ranks.rank_of[number as usize]);
+                if let Some(rank) = rank.and_then(|rank| rank.checked_sub(first)) {
+                    return Some((rank as usize, Run { start, len: end - start }));
+                }
+            }
+        })
     }
 
-    fn next(&mut self) -> Option<(u32, Option<u32>)> {
-        if self.cursor.is_empty() {
-            return None;
-        }
-        const WRITTEN: &str = "a log is read as it was written";
-        self.series += self.cursor.varint(WRITTEN).expect(WRITTEN) as u32;
-        let value = match self.cursor.varint(WRITTEN).expect(WRITTEN) {
-            ABSENT => None,
-            NEW => {
-                self.new += 1;
-                Some(self.new - 1)
+    /// The runs of the rank `first` and of some after it, those of a rank together and ascending, and where those of each
+    /// rank end.
+    fn gather(&self, first: u32) -> (Vec<u32>, Vec<Run>) {
+        let mut starts = vec![0; (self.ranks.count - first).min(RANKS_GATHERED_MAX) as usize];
+        for (rank, _) in self.from(first) {
+            if let Some(count) = starts.get_mut(rank) {
+                *count += 1;
             }
-            known => Some((known - KNOWN) as u32),
-        };
-        Some((self.series, value))
+        }
+        let (mut total, mut len) = (0, 0);
+        for count in &mut starts {
+            if len > 0 && total + *count > RUNS_GATHERED_MAX {
+                break;
+            }
+            (*count, total) = (total, total + *count);
+            len += 1;
+        }
+        starts.truncate(len);
+        let mut runs = vec![Run { start: 0, len: 0 }; total as usize];
+        for (rank, run) in self.from(first) {
+            if let Some(at) = starts.get_mut(rank) {
+                runs[*at as usize] = run;
+                *at += 1;
+            }
+        }
+        (starts, runs)
     }
 }
 
@@ -279,8 +272,7 @@ fn write_rows(
     series_count: u32,
     out: &mut SealedWriter,
 ) -> io::Result<Vec<u64>> {
-    let mut logs: Vec<ChangeReader<'_>> =
-        columns.iter().map(|column| ChangeReader::new(&column.changes)).collect();
+    let mut logs: Vec<_> = columns.iter().map(|column| column.changes.iter()).collect();
     let mut due = BinaryHeap::new();
     for (name, log) in logs.iter_mut().enumerate() {
         due.extend(log.next().map(|(series, value)| Reverse((series, name, value))));

@@ -12,6 +12,7 @@
 //! footer                                                                             footer
 //! ```
 
+mod changes;
 mod chunks;
 mod columns;
 mod cursor;

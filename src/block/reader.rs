@@ -50,7 +50,8 @@ impl Block {
         &self.meta
     }
 
-    pub(super) fn footer(&self) -> &Footer {
+    /// Where the sections of the file are.
+    pub fn footer(&self) -> &Footer {
         &self.footer
     }
 

@@ -19,9 +19,10 @@ use crate::model::{MatchOp, Matcher};
 const ANY_VALUE: &str = ".*";
 const ANY_NON_EMPTY_VALUE: &str = ".+";
 
-/// Series are filtered by their rows if the postings or values in question are more than so many times their number: reading
-/// a row costs as much as decoding this many postings.
-const FILTER_RATIO: usize = 100;
+/// Series are filtered by their rows if the postings in question are more than so many times their number, or the values that
+/// would be asked: reading a row costs as much as decoding or asking so many.
+const POSTINGS_PER_ROW: usize = 100;
+const VALUES_PER_ROW: usize = 10;
 
 /// The series that satisfy all matchers, ascending.
 pub fn select(block: &Block, matchers: &[Matcher]) -> Result<Vec<u32>, FileError> {
@@ -74,7 +75,7 @@ fn require_by_value(
 ) -> Result<Vec<u32>, FileError> {
     let range = prefix_range(block, &block.names()[name as usize], matcher.literal_prefix())?;
     match series {
-        Some(series) if is_few(&series, range.len()) => {
+        Some(series) if is_few(&series, range.len(), VALUES_PER_ROW) => {
             filter(block, series, name, |text| text.is_some_and(|text| matcher.matches(text)))
         }
         series => {
@@ -84,9 +85,9 @@ fn require_by_value(
     }
 }
 
-/// Are there so few series that their rows are cheaper than this much else?
-fn is_few(series: &[u32], other: usize) -> bool {
-    series.len().saturating_mul(FILTER_RATIO) < other
+/// Are there so few series that their rows are cheaper than something else, of which a row costs so many?
+fn is_few(series: &[u32], other: usize, per_row: usize) -> bool {
+    series.len().saturating_mul(per_row) < other
 }
 
 /// Removes the series whose label does not satisfy a matcher that an absent label satisfies.
@@ -97,13 +98,13 @@ fn exclude(block: &Block, series: Vec<u32>, matcher: &Matcher) -> Result<Vec<u32
         MatchOp::NotEqual => {
             dictionary::find(block, name, matcher.value.as_bytes())?.into_iter().collect()
         }
-        _ if is_few(&series, name.value_count as usize) => {
+        _ if is_few(&series, name.value_count as usize, VALUES_PER_ROW) => {
             return filter(block, series, number, |text| text.is_none_or(|t| matcher.matches(t)));
         }
         _ => values_where(block, number, 0..name.value_count, |text| !matcher.matches(text))?,
     };
     let values = ValueSet::new(block, number, values)?;
-    if is_few(&series, values.series_count) {
+    if is_few(&series, values.series_count, POSTINGS_PER_ROW) {
         return values.filter(block, series, false);
     }
     let mut series = series;
@@ -202,7 +203,9 @@ impl ValueSet {
     fn narrow(&self, block: &Block, series: Option<Vec<u32>>) -> Result<Vec<u32>, FileError> {
         match series {
             None => self.union(block),
-            Some(series) if is_few(&series, self.series_count) => self.filter(block, series, true),
+            Some(series) if is_few(&series, self.series_count, POSTINGS_PER_ROW) => {
+                self.filter(block, series, true)
+            }
             Some(mut series) => {
                 intersect(&mut series, &self.union(block)?);
                 Ok(series)
