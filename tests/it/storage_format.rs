@@ -206,3 +206,125 @@ fn the_example_is_a_log_that_opens() {
     .unwrap();
     assert_eq!((report.last_seq, report.damages.len(), count), (1, 0, 2));
 }
+
+mod columns {
+    //! The chapter "Columns": its numbers are those of `encoding::column::layout`, and its examples are what the code writes
+    //! and reads.
+
+    use std::fmt::Debug;
+    use std::str::FromStr;
+
+    use silverback::encoding::column::{self, COLUMN_VALUES_MAX, layout};
+    use silverback::model::STALE_NAN_BITS;
+
+    use super::{rows, section};
+
+    /// The row that names a constant is the one with its value.
+    #[track_caller]
+    fn assert_row(heading: &str, first: &str, name: &str) {
+        let name = format!("`{name}`");
+        assert!(
+            rows(heading).any(|row| row[0] == first && row[1] == name),
+            "{heading}: {first} {name}"
+        );
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_code() {
+        let tag = "### Tag of a value column";
+        assert_row(tag, "0-4", "TAG_SCALE_MASK");
+        assert_row(tag, "5-6", "TAG_ORDER_SHIFT");
+        assert_row(tag, "7", "TAG_PATCHED");
+        let tag_bits = (layout::TAG_SCALE_MASK, layout::TAG_ORDER_SHIFT, layout::TAG_PATCHED);
+        assert_eq!(tag_bits, (0x1f, 5, 1 << 7));
+        let orders = [
+            layout::ORDER_RAW,
+            layout::ORDER_DELTA,
+            layout::ORDER_DELTA_OF_DELTA,
+            layout::ORDER_CONSTANT,
+        ];
+        assert_eq!(orders, [0, 1, 2, 3]);
+        assert_row(tag, &format!("0-{}", layout::SCALE_TENS_MAX), "SCALE_TENS_MAX");
+        for (scale, name) in [
+            (layout::SCALE_MILLI, "SCALE_MILLI"),
+            (layout::SCALE_MILLI_MILLI, "SCALE_MILLI_MILLI"),
+            (layout::SCALE_BITS, "SCALE_BITS"),
+            (layout::TAG_CONSTANT, "TAG_CONSTANT"),
+            (layout::TAG_XOR, "TAG_XOR"),
+        ] {
+            assert_row(tag, &scale.to_string(), name);
+        }
+        let frames = "### Frames";
+        assert_row(frames, &layout::FRAME_WIDTH_BITS.to_string(), "FRAME_WIDTH_BITS");
+        assert_row(frames, &layout::EXCEPTION_WIDTH_BITS.to_string(), "EXCEPTION_WIDTH_BITS");
+        assert_eq!(layout::FRAME_NEW_BASE, 1 << layout::FRAME_WIDTH_BITS);
+        assert_eq!(layout::FRAME_EXCEPTIONS, 2 << layout::FRAME_WIDTH_BITS);
+        assert_eq!((layout::SHAPE_LEN_MASK, layout::SHAPE_DIVISOR), (7, 1 << 3));
+        for (heading, text) in [
+            ("## Columns", format!("1 to {COLUMN_VALUES_MAX} of them (`COLUMN_VALUES_MAX`)")),
+            ("### Integers", format!("{} (`FRAME_VALUES_MIN`)", layout::FRAME_VALUES_MIN)),
+            (frames, format!("at most {} (`FRAME_WIDTH_MAX`)", layout::FRAME_WIDTH_MAX)),
+            (frames, format!("or {} (`FRAME_RUN`)", layout::FRAME_RUN)),
+            (frames, format!("widths up to {} (`FRAME_BASE_BITS`)", layout::FRAME_BASE_BITS)),
+            (frames, "three bits (`GROUP_BITS`)".to_string()),
+        ] {
+            assert!(section(heading).contains(&text), "{heading}: {text}");
+        }
+        assert_eq!(layout::GROUP_BITS, 3);
+    }
+
+    /// What the left side of an example says; `parse` is that of one value.
+    fn listed<T: Clone>(list: &str, parse: impl Fn(&str) -> T) -> Vec<T> {
+        let mut values = Vec::new();
+        for item in list.split_whitespace() {
+            if let Some((range, step)) = item.split_once('/') {
+                let (first, last) = range.split_once("..").unwrap();
+                let number = |text| i64::from_str(text).unwrap();
+                let integers = (number(first)..=number(last)).step_by(step.parse().unwrap());
+                values.extend(integers.map(|integer| parse(&integer.to_string())));
+            } else {
+                let (times, value) = item.split_once('*').unwrap_or(("1", item));
+                values.extend(vec![parse(value); times.parse().unwrap()]);
+            }
+        }
+        values
+    }
+
+    #[track_caller]
+    fn assert_same<T: Debug + PartialEq>(expected: &[T], decoded: &[T], bytes: [&[u8]; 2]) {
+        assert_eq!(decoded, expected);
+        assert_eq!(bytes[0], bytes[1], "{expected:?}");
+    }
+
+    fn float(text: &str) -> f64 {
+        if text == "stale" { f64::from_bits(STALE_NAN_BITS) } else { text.parse().unwrap() }
+    }
+
+    #[test]
+    fn the_examples_are_what_the_code_reads_and_writes() {
+        let (_, rest) = section("### Columns by example").split_once("```columns\n").unwrap();
+        let (lines, _) = rest.split_once("```").unwrap();
+        assert_eq!(lines.lines().count(), 10);
+        for line in lines.lines() {
+            let (list, hex) = line.split_once(" = ").unwrap();
+            let (kind, list) = list.split_once(' ').unwrap();
+            let bytes: Vec<u8> =
+                hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+            let mut written = Vec::new();
+            if kind == "values" {
+                let values = listed(list, float);
+                column::encode_floats(&values, &mut written);
+                let mut decoded = Vec::new();
+                column::decode_floats(&bytes, values.len(), &mut decoded).unwrap();
+                let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                assert_same(&bits(&values), &bits(&decoded), [&bytes, &written]);
+            } else {
+                let timestamps = listed(list, |text| text.parse::<i64>().unwrap());
+                column::encode_timestamps(&timestamps, &mut written);
+                let mut decoded = Vec::new();
+                column::decode_timestamps(&bytes, timestamps.len(), &mut decoded).unwrap();
+                assert_same(&timestamps, &decoded, [&bytes, &written]);
+            }
+        }
+    }
+}

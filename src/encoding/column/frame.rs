@@ -5,25 +5,14 @@
 //! exceptions if there are any, the distances, the positions of the exceptions, their distances. The base of the frame
 //! before is kept if it holds the window.
 
+use super::layout::{
+    EXCEPTION_WIDTH_BITS, FRAME_BASE_BITS, FRAME_EXCEPTIONS, FRAME_HEAD_BITS, FRAME_NEW_BASE,
+    FRAME_RUN, FRAME_WIDTH_MAX,
+};
 use super::packer::{Packer, read_groups};
 use super::window::{Window, bit_len, mask};
 use crate::encoding::bits::BitReader;
 use crate::encoding::cursor::{unzigzag, zigzag};
-
-/// The widest distance but for exceptions: a reader takes it with one look at the bits ahead. Of wider ones nothing can
-/// be saved.
-pub const WIDTH_MAX: u32 = 56;
-/// Bits of the head: the width, or that a run of frames follows; is there a new base; are there exceptions.
-const WIDTH_BITS: u32 = 6;
-const RUN: u64 = 63;
-const NEW_BASE: u64 = 1 << WIDTH_BITS;
-const EXCEPTIONS: u64 = 2 << WIDTH_BITS;
-pub const HEAD_BITS: u32 = WIDTH_BITS + 2;
-/// Bits that hold the width of the exceptions less one.
-pub const EXCEPTION_WIDTH_BITS: u32 = 6;
-/// A new base is told up to one part in 128 of what the width holds: what it misses costs fewer exceptions than
-/// exact bases cost bits.
-const BASE_PRECISION_BITS: u32 = 7;
 
 /// Appends a frame; `base` is that of the frame before it, then that of this.
 pub fn write(
@@ -41,9 +30,9 @@ pub fn write(
     let exceptions = || values.iter().enumerate().filter(|(_, value)| is_exception(**value));
     let exception_distances = || exceptions().map(|(_, value)| zigzag(value.wrapping_sub(*base)));
     let count = exceptions().count();
-    let new_base = if units == 0 { 0 } else { NEW_BASE };
-    let some_exceptions = if count == 0 { 0 } else { EXCEPTIONS };
-    out.put(u64::from(width) | new_base | some_exceptions, HEAD_BITS);
+    let new_base = if units == 0 { 0 } else { FRAME_NEW_BASE };
+    let some_exceptions = if count == 0 { 0 } else { FRAME_EXCEPTIONS };
+    out.put(u64::from(width) | new_base | some_exceptions, FRAME_HEAD_BITS);
     if units != 0 {
         out.put_groups(zigzag(units));
     }
@@ -63,7 +52,7 @@ pub fn write(
 
 /// Appends a run of frames that are all like the base.
 pub fn write_run(frames: usize, out: &mut Packer<'_>) {
-    out.put(RUN, HEAD_BITS);
+    out.put(FRAME_RUN, FRAME_HEAD_BITS);
     out.put_groups(frames as u64 - 1);
 }
 
@@ -78,7 +67,7 @@ fn units_between(base: i64, window: &Window) -> i64 {
 
 /// Bits of a unit of the base of a frame of this width.
 fn unit_bits(width: u32) -> u32 {
-    width.saturating_sub(BASE_PRECISION_BITS)
+    width.saturating_sub(FRAME_BASE_BITS)
 }
 
 fn moved(base: i64, units: i64, width: u32) -> i64 {
@@ -111,16 +100,16 @@ impl<'a> Frame<'a> {
         position_bits: u32,
         base: &mut i64,
     ) -> Frame<'a> {
-        let head = reader.read(HEAD_BITS);
-        let is_run = head == RUN;
+        let head = reader.read(FRAME_HEAD_BITS);
+        let is_run = head == FRAME_RUN;
         let frames = if is_run { read_groups(reader).saturating_add(1) } else { 1 };
-        let width = if is_run { 0 } else { (head % NEW_BASE) as u32 };
-        reader.fail_if(width > WIDTH_MAX);
-        if head & NEW_BASE != 0 {
+        let width = if is_run { 0 } else { (head % FRAME_NEW_BASE) as u32 };
+        reader.fail_if(width > FRAME_WIDTH_MAX);
+        if head & FRAME_NEW_BASE != 0 {
             *base = moved(*base, unzigzag(read_groups(reader)), width);
         }
         let (mut exceptions, mut exception_width) = (0, 0);
-        if head & EXCEPTIONS != 0 {
+        if head & FRAME_EXCEPTIONS != 0 {
             exceptions = reader.read(position_bits) as usize + 1;
             exception_width = reader.read(EXCEPTION_WIDTH_BITS) as u32 + 1;
         }
@@ -132,7 +121,7 @@ impl<'a> Frame<'a> {
         Frame {
             frames,
             base: *base,
-            width: width.min(WIDTH_MAX),
+            width: width.min(FRAME_WIDTH_MAX),
             distances: part(len, width),
             exceptions,
             positions: part(exceptions, position_bits),

@@ -2,16 +2,16 @@
 //! all have in common, in frames. Used by `values` and `timestamps`, which keep the order in their tags.
 
 use super::frame::{self, Frame};
+use super::layout::{
+    FRAME_VALUES_MIN, ORDER_CONSTANT, ORDER_DELTA, ORDER_DELTA_OF_DELTA, ORDER_RAW, SHAPE_DIVISOR,
+    SHAPE_LEN_MASK,
+};
 use super::packer::Packer;
 use super::window::Window;
 use crate::encoding::bits::BitReader;
 use crate::encoding::cursor::{Cursor, put_varint, put_varint_signed};
 use crate::error::Corrupt;
 
-/// The shape byte: how often 32 is doubled to give the values of a frame, and whether a divisor follows.
-const FRAME_LEN_MASK: u8 = 0x07;
-const HAS_DIVISOR: u8 = 0x08;
-const FRAME_LEN_MIN: usize = 32;
 /// Shapes that are tried, until one is longer than the one before: short frames follow what varies, in long ones the heads of
 /// what seldom changes cost less.
 const SHAPES: [u8; 3] = [0, 2, 4];
@@ -22,22 +22,23 @@ const UNPACKED_VALUES: usize = 128;
 
 /// How often differences are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
 pub enum Order {
     #[default]
-    Raw,
-    Delta,
-    DeltaOfDelta,
+    Raw = ORDER_RAW,
+    Delta = ORDER_DELTA,
+    DeltaOfDelta = ORDER_DELTA_OF_DELTA,
     /// All integers are the same.
-    Constant,
+    Constant = ORDER_CONSTANT,
 }
 
 impl Order {
     /// The order of the two lowest bits.
     pub fn from_code(code: u8) -> Order {
         match code & 3 {
-            0 => Order::Raw,
-            1 => Order::Delta,
-            2 => Order::DeltaOfDelta,
+            ORDER_RAW => Order::Raw,
+            ORDER_DELTA => Order::Delta,
+            ORDER_DELTA_OF_DELTA => Order::DeltaOfDelta,
             _ => Order::Constant,
         }
     }
@@ -50,7 +51,7 @@ impl Order {
 
 /// Values of a frame of this shape, and bits of a position in it.
 fn frame_len(shape: u8) -> (usize, u32) {
-    let len = FRAME_LEN_MIN << (shape & FRAME_LEN_MASK);
+    let len = FRAME_VALUES_MIN << (shape & SHAPE_LEN_MASK);
     (len, len.trailing_zeros())
 }
 
@@ -138,7 +139,7 @@ impl IntegerEncoder {
         if self.order == Order::Constant {
             return;
         }
-        let has_divisor = if self.divisor > 1 { HAS_DIVISOR } else { 0 };
+        let has_divisor = if self.divisor > 1 { SHAPE_DIVISOR } else { 0 };
         out.push(self.shape | has_divisor);
         if self.divisor > 1 {
             put_varint(out, self.divisor);
@@ -212,11 +213,11 @@ pub fn decode(
         return Ok(());
     }
     let shape = cursor.u8("shape of integers")?;
-    if shape > FRAME_LEN_MASK | HAS_DIVISOR || count < order.head_len() {
+    if shape > SHAPE_LEN_MASK | SHAPE_DIVISOR || count < order.head_len() {
         return Err(cursor.corrupt("shape of integers"));
     }
     let divisor =
-        if shape & HAS_DIVISOR != 0 { cursor.varint("divisor of integers")? as i64 } else { 1 };
+        if shape & SHAPE_DIVISOR != 0 { cursor.varint("divisor of integers")? as i64 } else { 1 };
     let mut sums = Sums { first, divisor, step: 0, delta: 0 };
     sink(&[first]);
     if order == Order::DeltaOfDelta {

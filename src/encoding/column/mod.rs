@@ -12,6 +12,7 @@
 mod constant;
 mod frame;
 mod integers;
+pub mod layout;
 mod packer;
 mod patches;
 mod scale;

@@ -1,9 +1,9 @@
 //! Numbers of few bits, one behind the other, lowest bit first, as [`BitReader`] reads them. Used by `frame`.
 
+use super::layout::GROUP_BITS;
 use crate::encoding::bits::BitReader;
 
-/// Bits of a number are in groups of three and one that says whether more follow.
-const GROUP_BITS: u32 = 3;
+/// Groups of a number of 64 bits.
 const GROUPS_MAX: u32 = 22;
 
 /// Appends numbers of few bits.

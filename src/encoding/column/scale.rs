@@ -2,10 +2,12 @@
 //! powers of ten, each in its own way; the scale of a column says which, and holds for a value only if the very same bits come
 //! back. Used by `values`.
 
+use super::layout::{SCALE_BITS, SCALE_MILLI, SCALE_MILLI_MILLI, SCALE_TENS_MAX};
+
 /// Integers of decimal scales are at most this large: every one of them is a float.
 const INTEGER_MAX: u64 = 1 << 53;
 
-const POWERS: [f64; 16] =
+const POWERS: [f64; SCALE_TENS_MAX as usize + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// How a float is made of an integer.
@@ -21,10 +23,6 @@ pub enum Scale {
     Bits,
 }
 
-const MILLI: u8 = 16;
-const MILLI_MILLI: u8 = 17;
-const BITS: u8 = 18;
-
 impl Scale {
     /// The scales of decimal numbers, the likelier first.
     pub fn decimals() -> impl Iterator<Item = Scale> {
@@ -33,24 +31,24 @@ impl Scale {
             .chain([Scale::Milli])
             .chain(divide(4..7))
             .chain([Scale::MilliMilli])
-            .chain(divide(7..POWERS.len() as u8))
+            .chain(divide(7..SCALE_TENS_MAX + 1))
     }
 
     pub fn code(self) -> u8 {
         match self {
             Scale::Divide(tens) => tens,
-            Scale::Milli => MILLI,
-            Scale::MilliMilli => MILLI_MILLI,
-            Scale::Bits => BITS,
+            Scale::Milli => SCALE_MILLI,
+            Scale::MilliMilli => SCALE_MILLI_MILLI,
+            Scale::Bits => SCALE_BITS,
         }
     }
 
     pub fn from_code(code: u8) -> Option<Scale> {
         match code {
-            MILLI => Some(Scale::Milli),
-            MILLI_MILLI => Some(Scale::MilliMilli),
-            BITS => Some(Scale::Bits),
-            tens if usize::from(tens) < POWERS.len() => Some(Scale::Divide(tens)),
+            SCALE_MILLI => Some(Scale::Milli),
+            SCALE_MILLI_MILLI => Some(Scale::MilliMilli),
+            SCALE_BITS => Some(Scale::Bits),
+            tens if tens <= SCALE_TENS_MAX => Some(Scale::Divide(tens)),
             _ => None,
         }
     }

@@ -5,25 +5,19 @@
 //! says that patches follow.
 
 use super::integers::{IntegerEncoder, Order};
+use super::layout::{TAG_CONSTANT, TAG_ORDER_SHIFT, TAG_PATCHED, TAG_SCALE_MASK, TAG_XOR};
 use super::patches::Patches;
 use super::scale::Scale;
 use super::{constant, integers, patches, xor};
 use crate::encoding::cursor::Cursor;
 use crate::error::Corrupt;
 
-/// Tags that are no scale.
-const TAG_CONSTANT: u8 = 30;
-const TAG_XOR: u8 = 31;
-const SCALE_MASK: u8 = 0x1f;
-const ORDER_SHIFT: u32 = 5;
-const PATCHED: u8 = 0x80;
-
 /// Patches may take so many bytes, and one more for two values, before a scale is given up.
 const PATCHES_MIN_BYTES: usize = 16;
 
 /// Values looked at before a scale is tried on a whole column.
 const PROBES: usize = 16;
-/// Misses among them from which on a scale is not tried.
+/// Misses among them with which a scale is still tried.
 const PROBE_MISSES_MAX: usize = 4;
 
 /// Buffers of the encoder of value columns.
@@ -31,6 +25,8 @@ const PROBE_MISSES_MAX: usize = 4;
 pub struct ValueEncoder {
     integers: Vec<i64>,
     patches: Patches,
+    /// Patches of which another scale could do without.
+    misses: usize,
     encoder: IntegerEncoder,
     xor: Vec<u8>,
 }
@@ -56,7 +52,7 @@ impl ValueEncoder {
         }
     }
 
-    /// Takes the first decimal scale without misses, or the one with the fewest, and the integers of that scale.
+    /// Takes the first decimal scale without misses, or the one with the shortest patches, and the integers of that scale.
     fn decimal_scale(&mut self, values: &[f64]) -> Option<Scale> {
         let mut best: Option<(Scale, usize)> = None;
         for scale in Scale::decimals().filter(|scale| is_likely(*scale, values)) {
@@ -64,7 +60,7 @@ impl ValueEncoder {
             if !self.convert(scale, values, budget) {
                 continue;
             }
-            if self.patches.bytes() == 0 {
+            if self.misses == 0 {
                 return Some(scale);
             }
             best = Some((scale, self.patches.bytes()));
@@ -78,12 +74,14 @@ impl ValueEncoder {
     fn convert(&mut self, scale: Scale, values: &[f64], patch_bytes_max: usize) -> bool {
         self.integers.clear();
         self.patches.clear();
+        self.misses = 0;
         let mut last = values.iter().find_map(|value| scale.integer(*value)).unwrap_or(0);
         for (position, value) in values.iter().enumerate() {
             match scale.integer(*value) {
                 Some(integer) => last = integer,
                 None => {
                     self.patches.push(position, value.to_bits());
+                    self.misses += usize::from(value.is_finite() && *value != 0.0);
                     if self.patches.bytes() > patch_bytes_max {
                         return false;
                     }
@@ -96,8 +94,8 @@ impl ValueEncoder {
 
     fn put_integers(&mut self, scale: Scale, out: &mut Vec<u8>) {
         let order = self.encoder.prepare(&self.integers);
-        let patched = if self.patches.is_empty() { 0 } else { PATCHED };
-        out.push(scale.code() | (order as u8) << ORDER_SHIFT | patched);
+        let patched = if self.patches.is_empty() { 0 } else { TAG_PATCHED };
+        out.push(scale.code() | (order as u8) << TAG_ORDER_SHIFT | patched);
         if !self.patches.is_empty() {
             self.patches.write(out);
         }
@@ -146,10 +144,11 @@ pub fn decode(bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(), Corr
             xor::decode(stream, count, out)?;
         }
         _ => {
-            let scale = Scale::from_code(tag & SCALE_MASK);
+            let scale = Scale::from_code(tag & TAG_SCALE_MASK);
             let scale = scale.ok_or_else(|| Corrupt::at(0, "column tag of this version"))?;
-            let order = Order::from_code(tag >> ORDER_SHIFT & 3);
-            let patched = if tag & PATCHED != 0 { Some(patches::skip(&mut cursor)?) } else { None };
+            let order = Order::from_code(tag >> TAG_ORDER_SHIFT & 3);
+            let patched =
+                if tag & TAG_PATCHED != 0 { Some(patches::skip(&mut cursor)?) } else { None };
             integers::decode(&mut cursor, order, count, |chunk| scale.floats(chunk, out))?;
             if let Some(runs) = patched {
                 patches::apply(runs, &mut out[start..])?;

@@ -5,7 +5,7 @@
 //! 2. The least value may be an exception itself; that shows in few values being near it. Then the window that costs least
 //!    around a middle value is looked for, and one that begins at the least value of that is tried, too.
 
-use super::frame::{EXCEPTION_WIDTH_BITS, HEAD_BITS, WIDTH_MAX};
+use super::layout::{EXCEPTION_WIDTH_BITS, FRAME_HEAD_BITS, FRAME_WIDTH_MAX};
 use crate::encoding::cursor::zigzag;
 
 /// What a new base takes, about.
@@ -35,7 +35,13 @@ impl Window {
             .iter()
             .fold((i64::MAX, i64::MIN), |(least, most), v| (least.min(*v), most.max(*v)));
         if least == greatest {
-            return Window { least, greatest, width: 0, bits: HEAD_BITS as usize, is_level: true };
+            return Window {
+                least,
+                greatest,
+                width: 0,
+                bits: FRAME_HEAD_BITS as usize,
+                is_level: true,
+            };
         }
         let mut start = Start::at(least, values, position_bits);
         if !start.is_crowded {
@@ -148,9 +154,10 @@ impl Lens {
     fn shortest(&self, count: usize, position_bits: u32) -> (u32, usize) {
         let longest = bit_len(self.union);
         let exception_bits = (position_bits + bit_len(self.exceptions_union)) as usize;
-        let head_bits = (HEAD_BITS + BASE_BITS + position_bits + EXCEPTION_WIDTH_BITS) as usize;
-        let mut best = (longest, (HEAD_BITS + BASE_BITS) as usize + count * longest as usize);
-        if longest > WIDTH_MAX {
+        let head_bits =
+            (FRAME_HEAD_BITS + BASE_BITS + position_bits + EXCEPTION_WIDTH_BITS) as usize;
+        let mut best = (longest, (FRAME_HEAD_BITS + BASE_BITS) as usize + count * longest as usize);
+        if longest > FRAME_WIDTH_MAX {
             best.1 = usize::MAX;
         }
         let mut exceptions_bits = head_bits;
@@ -160,7 +167,7 @@ impl Lens {
                 break;
             }
             let bits = exceptions_bits + count * width as usize;
-            if bits < best.1 && width <= WIDTH_MAX {
+            if bits < best.1 && width <= FRAME_WIDTH_MAX {
                 best = (width, bits);
             }
         }
