@@ -8,15 +8,17 @@
 use std::collections::VecDeque;
 
 use super::encoded::EncodedSeries;
+use super::generation::Generation;
+use super::older::Older;
+use super::run::read_runs;
 use super::series::SeriesStore;
 use super::work::{SHARDS, Slot, Work, index_of, shard_of};
 use crate::error::Corrupt;
-use crate::model::{CommitSeq, TimeRange};
+use crate::model::{CommitSeq, TimeRange, Timestamp};
 use crate::read::Columns;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 
 /// All shards.
-#[derive(Default)]
 pub struct Appliers {
     shards: [Shard; SHARDS],
     /// The sequence pushed last.
@@ -35,7 +37,6 @@ struct Signal {
 }
 
 /// One shard, on cache lines of its own.
-#[derive(Default)]
 #[repr(align(128))]
 struct Shard {
     queue: Mutex<VecDeque<Arc<Work>>>,
@@ -62,11 +63,33 @@ pub struct ApplyStats {
 }
 
 impl Appliers {
+    /// Empty shards whose samples belong to `generation`. What is older than that has no sample after `floor`.
+    pub fn new(generation: &Arc<Generation>, floor: Timestamp) -> Appliers {
+        Appliers {
+            shards: std::array::from_fn(|shard| {
+                Shard::new(SeriesStore::new(shard, generation.clone(), floor))
+            }),
+            pushed: Mutex::default(),
+            signal: Mutex::default(),
+            wake: Condvar::new(),
+            next_shard: AtomicUsize::new(0),
+        }
+    }
+
     /// Queues a request. Called with rising sequences by one thread; wakes nobody.
     pub fn push(&self, seq: CommitSeq, work: &Arc<Work>) {
         let mut pushed = self.pushed.lock();
         assert!(seq > *pushed, "requests are pushed in commit order");
         *pushed = seq;
+        self.push_work(work);
+    }
+
+    /// Queues the order to seal every shard behind everything pushed before, by the thread that pushes.
+    pub fn push_seal(&self, seal: &Arc<Work>) {
+        self.push_work(seal);
+    }
+
+    fn push_work(&self, work: &Arc<Work>) {
         for shard in work.shards() {
             let shard = &self.shards[shard];
             let mut queue = shard.queue.lock();
@@ -80,13 +103,13 @@ impl Appliers {
 
     /// Applies what is queued at one shard that no other thread is draining. False if there is none: then everything
     /// queued before the call is applied, or being applied by a thread that will not stop before it is done.
-    pub fn apply_once(&self) -> bool {
+    pub fn apply_once(&self, older: &dyn Older) -> bool {
         let start = self.next_shard.fetch_add(1, Ordering::Relaxed);
-        (0..SHARDS).any(|i| self.drain((start + i) % SHARDS))
+        (0..SHARDS).any(|i| self.drain((start + i) % SHARDS, older))
     }
 
     /// Applies what is queued at one shard, unless another thread does.
-    fn drain(&self, index: usize) -> bool {
+    fn drain(&self, index: usize, older: &dyn Older) -> bool {
         let shard = &self.shards[index];
         let mut worked = false;
         // A slice queued while `draining` was still set is seen by the look at `queued` that follows its clearing.
@@ -96,7 +119,7 @@ impl Appliers {
             while let Some(work) = shard.pop() {
                 let outcome = {
                     let mut store = shard.store.lock();
-                    let outcome = work.apply(index, &mut store);
+                    let outcome = work.apply(index, &mut store, older);
                     shard.publish(&store);
                     outcome
                 };
@@ -134,31 +157,44 @@ impl Appliers {
         self.wake.notify_all();
     }
 
-    /// Applies a work at once, past the queues, and reports to nobody: for replay, before the first `push`.
-    pub fn apply_replayed(&self, work: &Work) {
-        for index in work.shards() {
-            let shard = &self.shards[index];
-            let mut store = shard.store.lock();
-            work.apply(index, &mut store);
-            shard.publish(&store);
+    /// Appends the samples that a generation has of a series within the range, in order of time, and perhaps some around
+    /// it, wherever they are at present.
+    pub fn read(
+        &self,
+        generation: &Generation,
+        slot: Slot,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
+        let (shard, index) = (shard_of(slot), index_of(slot));
+        encoded.clear();
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            if store.generation() == generation.number {
+                store.copy(index, range, encoded);
+            }
+        }
+        // A shard that was sealed meanwhile has left everything here; one that has not come to it has nothing of it.
+        match generation.shard(shard) {
+            Some(runs) if encoded.is_empty() => read_runs(runs, index as u32, range, out),
+            _ => encoded.decode(range, out),
         }
     }
 
-    /// Copies what a series has within the range; to be decoded without any lock.
-    pub fn copy(&self, slot: Slot, range: TimeRange, out: &mut EncodedSeries) {
-        self.shards[shard_of(slot)].store.lock().copy(index_of(slot), range, out);
-    }
-
-    /// Replaces the contents of `out` with the samples of a series within the range, in order of time.
-    pub fn read(&self, slot: Slot, range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
-        let mut encoded = EncodedSeries::default();
-        self.copy(slot, range, &mut encoded);
-        encoded.decode(range, out)
-    }
-
-    /// The times of the oldest and the newest sample of a series.
-    pub fn bounds(&self, slot: Slot) -> Option<TimeRange> {
-        self.shards[shard_of(slot)].store.lock().bounds(index_of(slot))
+    /// May a generation have samples of a series within the range?
+    pub fn may_have(&self, generation: &Generation, slot: Slot, range: TimeRange) -> bool {
+        let (shard, index) = (shard_of(slot), index_of(slot));
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            if store.generation() == generation.number {
+                return store.bounds(index).is_some_and(|bounds| bounds.overlaps(range));
+            }
+        }
+        generation.shard(shard).is_some_and(|runs| {
+            let mut runs = runs.values().filter(|run| run.range.overlaps(range));
+            runs.any(|run| run.chunks(index as u32).is_some())
+        })
     }
 
     pub fn stats(&self) -> ApplyStats {
@@ -179,6 +215,18 @@ impl Appliers {
 }
 
 impl Shard {
+    fn new(store: SeriesStore) -> Shard {
+        Shard {
+            queue: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            store: Mutex::new(store),
+            samples: AtomicUsize::new(0),
+            chunks: AtomicUsize::new(0),
+            memory_bytes: AtomicUsize::new(0),
+        }
+    }
+
     fn pop(&self) -> Option<Arc<Work>> {
         let mut queue = self.queue.lock();
         let work = queue.pop_front();

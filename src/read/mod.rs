@@ -6,6 +6,7 @@ pub mod memory;
 use std::fmt;
 
 use crate::error::Corrupt;
+use crate::fs::sealed::FileError;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 
 /// Something that holds series.
@@ -99,6 +100,18 @@ impl std::error::Error for ReadError {}
 impl From<Corrupt> for ReadError {
     fn from(corrupt: Corrupt) -> ReadError {
         ReadError::Corrupt(corrupt)
+    }
+}
+
+impl From<FileError> for ReadError {
+    fn from(error: FileError) -> ReadError {
+        match error {
+            FileError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
+            FileError::Io { source, .. } => ReadError::Io(source),
+            newer @ FileError::Newer { .. } => {
+                ReadError::Io(std::io::Error::other(newer.to_string()))
+            }
+        }
     }
 }
 
