@@ -4,14 +4,32 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::manifest::layout::{
+    BLOCKS_DIR, MANIFEST_FILE, MANIFEST_UNFINISHED, REGISTRY_DIR, SPILL_DIR,
+};
 use crate::fs::{Disk, Lock};
 use crate::wal::WalError;
 use crate::wal::layout::WAL_DIR;
 
 /// Name of the lock file.
 pub const LOCK_FILE: &str = "LOCK";
+/// Folder of files taken out of use because they are damaged.
+pub const QUARANTINE_DIR: &str = "quarantine";
+/// Folder of copies made on demand.
+pub const SNAPSHOTS_DIR: &str = "snapshots";
 /// What may lie in a data directory; `lost+found` is there when it is the root of a file system.
-const KNOWN_NAMES: &[&str] = &[LOCK_FILE, WAL_DIR, "lost+found"];
+const KNOWN_NAMES: &[&str] = &[
+    LOCK_FILE,
+    MANIFEST_FILE,
+    MANIFEST_UNFINISHED,
+    WAL_DIR,
+    REGISTRY_DIR,
+    SPILL_DIR,
+    BLOCKS_DIR,
+    QUARANTINE_DIR,
+    SNAPSHOTS_DIR,
+    "lost+found",
+];
 
 /// The directory cannot be opened. The text is one line with the remedy; what lies below it is its source.
 #[derive(Debug)]

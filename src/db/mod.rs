@@ -5,6 +5,8 @@
 //! is a thin one over a step (`Core::commit_once`, `Appliers::apply_once`), and tests call the steps themselves.
 
 pub mod directory;
+pub mod garbage;
+pub mod manifest;
 mod open;
 pub mod options;
 pub mod recover;
