@@ -37,21 +37,18 @@ pub fn decode(list: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
     }
 }
 
-/// How many chunks a list has, as far as it can be read.
-pub fn chunk_count(list: &[u8]) -> usize {
+/// How many samples a list has, as far as it can be read.
+pub fn sample_count(list: &[u8]) -> u64 {
     let mut cursor = Cursor::new(list);
-    let mut count = 0;
-    while !cursor.is_empty() {
-        let next = cursor.varint("chunk sample count").and_then(|_| {
-            let len = cursor.length("chunk length")?;
-            cursor.bytes(len, "chunk")
-        });
-        if next.is_err() {
+    let mut samples = 0;
+    while let Ok(count) = cursor.varint("chunk sample count") {
+        let chunk = cursor.length("chunk length").and_then(|len| cursor.bytes(len, "chunk"));
+        if chunk.is_err() {
             break;
         }
-        count += 1;
+        samples += count;
     }
-    count
+    samples
 }
 
 #[cfg(test)]
@@ -76,7 +73,7 @@ mod tests {
             let mut read = Columns::default();
             decode(&list, &mut read).unwrap();
             assert_eq!((read.timestamps, read.floats), (columns.timestamps, columns.floats));
-            assert_eq!(chunk_count(&list), (count as usize).div_ceil(240));
+            assert_eq!(sample_count(&list), count as u64);
         }
     }
 

@@ -83,14 +83,15 @@ impl Generation {
         self.shards.iter().filter_map(OnceLock::get).flat_map(|runs| runs.values())
     }
 
+    /// First and last timestamp of a part.
+    pub fn part_range(&self, part: Part) -> TimeRange {
+        let runs = self.shards.iter().filter_map(OnceLock::get);
+        union(runs.filter_map(|runs| runs.get(&part)))
+    }
+
     /// First and last timestamp of what is sealed.
     pub fn range(&self) -> TimeRange {
-        let mut range = TimeRange::EMPTY;
-        for run in self.runs().filter(|run| !run.range.is_empty()) {
-            range.include(run.range.mint);
-            range.include(run.range.maxt);
-        }
-        range
+        union(self.runs())
     }
 
     pub fn samples(&self) -> u64 {
@@ -100,4 +101,13 @@ impl Generation {
     pub fn memory_bytes(&self) -> usize {
         self.runs().map(Run::memory_bytes).sum()
     }
+}
+
+fn union<'a>(runs: impl Iterator<Item = &'a Run>) -> TimeRange {
+    let mut range = TimeRange::EMPTY;
+    for run in runs.filter(|run| !run.range.is_empty()) {
+        range.include(run.range.mint);
+        range.include(run.range.maxt);
+    }
+    range
 }

@@ -3,13 +3,14 @@
 
 mod alias;
 pub mod apply;
-mod chunk_list;
+pub mod chunk_list;
 pub mod chunks;
 pub mod encoded;
 pub mod generation;
 pub mod older;
 mod refs;
 pub mod registry;
+pub mod registry_delta;
 pub mod replay;
 pub mod run;
 pub mod series;

@@ -380,7 +380,7 @@ impl Series {
         let ours = "chunks written by this process decode";
         if let Some(rest) = self.rest.take() {
             stats.memory_bytes -= size_of::<Rest>() + rest.blocks.capacity();
-            for history in rest.history {
+            if let Some(history) = rest.history {
                 let History { chunks, late } = *history;
                 stats.memory_bytes -= size_of::<History>() + memory_of(&chunks);
                 stats.memory_bytes -= late.capacity() * size_of::<Sample>();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::layout::WAL_PROBE_INTERVAL_MS;
-use super::queue::{CommitQueue, Taken, Wake};
+use super::queue::{CommitQueue, Taken};
 use super::replay::ReplayReport;
 use super::stats::WalStats;
 use super::writer::{LogWriter, WalOptions};
@@ -17,7 +17,8 @@ use crate::fs::Disk;
 use crate::model::CommitSeq;
 use crate::sync::Arc;
 
-const PROBE_INTERVAL: Duration = Duration::from_millis(WAL_PROBE_INTERVAL_MS);
+/// Time between attempts to write again after the disk refused.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(WAL_PROBE_INTERVAL_MS);
 
 /// Turns what is queued into durable groups.
 pub struct Committer<T> {
@@ -65,11 +66,6 @@ impl<T> Committer<T> {
         committer
     }
 
-    /// Blocks until there is something to write, or time to try again, or nothing more to come.
-    pub fn wait(&self) -> Wake {
-        self.queue.wait(self.trouble.as_ref().map(|_| PROBE_INTERVAL))
-    }
-
     /// Takes everything queued and makes it durable, or says why not. With nothing queued it only looks
     /// whether a disk that refused takes writes again.
     pub fn commit_once(&mut self, now: Instant) -> Group<T> {
@@ -85,6 +81,9 @@ impl<T> Committer<T> {
         }
         Group { outcome, first_error, tokens }
     }
+
+    /// Lets the next group begin a new segment.
+    pub fn rotate(&mut self) {}
 
     /// Marks the end of the log as known good.
     ///

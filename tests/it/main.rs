@@ -7,6 +7,7 @@
 //! * `recovery`: damage as callers meet it
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `conformance`: where the conformance scripts lie, if they are there
+//! * `model`: random histories of a database against a map
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
@@ -30,6 +31,7 @@ mod http_api;
 mod http_server;
 mod http_support;
 mod http_write;
+mod model;
 mod promql_parse;
 mod promql_scripts;
 mod readme;

@@ -196,13 +196,13 @@ fn many_threads_push_and_one_commits() {
             pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
         });
         while acked.len() < (THREADS * EACH) as usize {
-            assert_eq!(committer.wait(), Wake::Work);
+            assert_eq!(queue.wait(None), Wake::Work);
             let group = committer.commit_once(Instant::now());
             acked.extend((group.outcome.unwrap()..).zip(group.tokens));
         }
     });
     queue.close();
-    assert_eq!(committer.wait(), Wake::Closed);
+    assert_eq!(queue.wait(None), Wake::Closed);
     committer.close().unwrap();
     let expected: Log = acked.into_iter().map(|(seq, id)| (seq, record(id))).collect();
     assert_eq!(reopened(&disk).1, expected);
