@@ -7,6 +7,7 @@
 pub mod directory;
 mod open;
 pub mod options;
+pub mod plan;
 pub mod recover;
 pub mod stats;
 mod submit;
