@@ -13,6 +13,7 @@ mod maintenance;
 pub mod manifest;
 mod open;
 pub mod options;
+pub mod plan;
 pub mod recover;
 mod seal;
 mod spill;
