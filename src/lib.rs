@@ -16,7 +16,7 @@
 //! | 0 | `error` `model` `sync` | vocabulary, atomics and locks; no I/O |
 //! | 1 | `encoding` `fs` | codecs and the checked cursor; files, maps, the simulated disk |
 //! | 2 | `index` `wal` `read` | inverted index, write-ahead log, the one read interface |
-//! | 3 | `head` | series in memory |
+//! | 3 | `block` `head` | sealed columns on disk, series in memory |
 //! | 4 | `db` | open, recover, submit, select |
 //! | 5 | `promql` `ingest` | the language and its engine; wire formats to batches |
 //! | 6 | `api` | the Prometheus HTTP API |
@@ -37,6 +37,7 @@ pub mod index;
 pub mod read;
 pub mod wal;
 
+pub mod block;
 pub mod head;
 
 pub mod db;

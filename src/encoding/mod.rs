@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod chunk;
+pub mod column;
 pub mod cursor;
 pub mod gorilla;
 pub mod timestamps;
