@@ -16,7 +16,8 @@ use crate::wal::{CommitQueue, Committer, ReplayReport, WalError, WalOptions, ins
 pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let lock = claim(&*options.disk, &options.path)?;
     let head = Arc::new(Head::new(options.series_max));
-    let (recovery, report) = recover(&head, |apply| replay(&*options.disk, &options.path, apply))?;
+    let (recovery, report) =
+        recover(&head, |apply| replay(&*options.disk, &options.path, 0, apply))?;
     let queue = Arc::new(CommitQueue::default());
     let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
     let disk = options.disk.clone();
@@ -44,7 +45,7 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
 pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
     check_names(disk, path)?;
     let head = Arc::new(Head::new(SERIES_MAX_DEFAULT));
-    let (recovery, _) = recover(&head, |apply| inspect(disk, path, apply))?;
+    let (recovery, _) = recover(&head, |apply| inspect(disk, path, 0, apply))?;
     Ok((HeadSource::new(head), recovery))
 }
 

@@ -204,7 +204,7 @@ fn the_example_is_a_log_that_opens() {
         .append(&example_bytes(EXAMPLE))
         .unwrap();
     let mut count = 0;
-    let report = replay(&disk, Path::new("/"), &mut |_, record| {
+    let report = replay(&disk, Path::new("/"), 0, &mut |_, record| {
         count += record.sample_count();
         Ok(())
     })
