@@ -128,7 +128,7 @@ mod tests {
         let dir = Path::new("/");
         assert_eq!(unlisted(&disk, dir, manifest.state()).unwrap(), GARBAGE.map(PathBuf::from));
         assert_eq!(remove(&disk, dir, &manifest).unwrap().files, 5);
-        assert_eq!(unlisted(&disk, dir, manifest.state()).unwrap(), [PathBuf::new(); 0]);
+        assert!(unlisted(&disk, dir, manifest.state()).unwrap().is_empty());
         let names = |folder: &str| disk.list(&dir.join(folder)).unwrap();
         assert_eq!(names("registry"), ["00000001.sbr", "notes.txt"]);
         assert_eq!(names("spill"), ["draft.tmp"]);

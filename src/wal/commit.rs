@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::front::Front;
 use super::layout::WAL_PROBE_INTERVAL_MS;
 use super::queue::{CommitQueue, Taken};
 use super::replay::ReplayReport;
@@ -58,6 +59,7 @@ impl<T> Committer<T> {
         now: Instant,
     ) -> Committer<T> {
         let stats = Arc::new(WalStats::default());
+        stats.grow_tail(replayed.bytes);
         let dir = dir.join(layout::WAL_DIR);
         let log = LogWriter::new(disk, &dir, options, replayed.resume.clone(), stats.clone());
         let mut committer = Committer { queue, log, stats, trouble: None };
@@ -82,8 +84,15 @@ impl<T> Committer<T> {
         Group { outcome, first_error, tokens }
     }
 
-    /// Lets the next group begin a new segment.
-    pub fn rotate(&mut self) {}
+    /// Ends the segment: the next group begins a new one, so that the log can be cut exactly behind what is in it now.
+    pub fn rotate(&mut self) {
+        self.log.rotate();
+    }
+
+    /// The front of this log, for whoever cuts it, from any thread and as long as they like.
+    pub fn front(&self) -> Front {
+        self.log.front()
+    }
 
     /// Marks the end of the log as known good.
     ///

@@ -11,7 +11,7 @@
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
-//! * `storage_format`: `storage-format.md` executed: tables, limits and the example
+//! * `storage_format`, `manifest_format`: `storage-format.md` executed: tables, limits and the examples
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -32,6 +32,7 @@ mod http_server;
 mod http_support;
 mod http_write;
 mod model;
+mod manifest_format;
 mod promql_parse;
 mod promql_scripts;
 mod readme;

@@ -42,7 +42,7 @@ fn edit(manifest: &mut Manifest) -> Edit {
         add: vec![entry(FileId::Spill(number), number)],
         remove: spills.first().filter(|_| spills.len() > 2).copied().into_iter().collect(),
         wal_seq: Some(10 * number + 9),
-        next_ref: (number % 2 == 0).then_some(number * 100),
+        next_ref: number.is_multiple_of(2).then_some(number * 100),
     }
 }
 
