@@ -8,8 +8,10 @@
 
 pub mod directory;
 pub mod garbage;
+mod build;
 mod layers;
 mod maintenance;
+mod merge_spills;
 pub mod manifest;
 mod open;
 pub mod options;
@@ -20,7 +22,9 @@ mod spill;
 pub mod stats;
 mod store;
 mod submit;
+mod streams;
 mod threads;
+mod view;
 
 use std::io;
 use std::path::Path;
@@ -31,23 +35,20 @@ pub use recover::Recovery;
 pub use stats::DbStats;
 pub use store::StoreError;
 pub use submit::SubmitError;
+pub use view::View;
 
 use crate::fs::{Disk, Lock};
 use crate::head::Head;
 use crate::head::older::{Looked, Older};
-use crate::head::source::HeadSource;
 use crate::head::work::Slot;
 use crate::model::{Batch, Outcome, Timestamp};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
-use crate::wal::{CommitQueue, Committer, WalStats};
+use crate::wal::{CommitQueue, Committer, Front, WalStats};
 use layers::CurrentLayers;
 use maintenance::Maintenance;
 use store::Store;
 use submit::{Pending, Scratch};
 use threads::{Bell, ThreadHandles};
-
-/// What a query reads: see [`Db::view`].
-pub type View = HeadSource;
 
 /// An open database. Dropped without [`Db::close`] it takes nothing more; its threads finish what was taken, mark the end
 /// of the log, release the directory and end, at a time that nobody is told.
@@ -59,12 +60,13 @@ pub struct Db {
 
 /// What the threads share.
 struct Core {
-    head: Arc<Head>,
     layers: CurrentLayers,
     store: Store,
     /// Held while a group is made durable and handed to the shards, and while a generation ends. None once the log is
     /// closed.
     committer: Mutex<Option<Committer<Pending>>>,
+    /// Where the log is cut.
+    front: Front,
     /// Held by whoever moves samples down.
     maintenance: Mutex<Maintenance>,
     /// Rung when the database closes.
@@ -87,6 +89,7 @@ struct Core {
 struct Limits {
     memory_budget_bytes: usize,
     spill_wal_bytes: u64,
+    retention_ms: Option<i64>,
 }
 
 impl Older for Core {
@@ -96,8 +99,13 @@ impl Older for Core {
 }
 
 impl Core {
+    /// The series in memory. They change places at a swap, which waits for requests on their way.
+    fn head(&self) -> Arc<Head> {
+        self.layers.get().head.clone()
+    }
+
     fn view(&self) -> View {
-        HeadSource::new(self.head.clone(), self.layers.get().head.clone())
+        View::new(self.layers.get())
     }
 }
 
@@ -148,7 +156,7 @@ impl Db {
     /// Commits and applies everything that waits. Only for a database opened with [`Threads::Stepped`].
     pub fn step(&self) {
         self.core.commit_once();
-        while self.core.head.appliers.apply_once(&*self.core) {}
+        while self.core.head().appliers.apply_once(&*self.core) {}
     }
 
     /// Does what maintenance has to do, until nothing is left.
@@ -161,13 +169,22 @@ impl Db {
         Ok(())
     }
 
-    /// Moves all samples from memory to files.
+    /// Moves all samples from memory to files, and those of every window to blocks.
     ///
     /// # Errors
     /// The disk refused; samples that are in no file stay where they are.
     pub fn flush(&self) -> Result<(), StoreError> {
         let mut maintenance = self.core.maintenance.lock();
         self.core.flush(&mut maintenance)
+    }
+
+    /// Merges blocks as far as they can be.
+    ///
+    /// # Errors
+    /// The disk refused; blocks that could not be merged stay as they are.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        let _maintenance = self.core.maintenance.lock();
+        self.core.compact_all()
     }
 
     /// Takes no more batches, finishes those taken, marks the end of the log, releases the directory. Later calls do

@@ -20,7 +20,7 @@ use super::{Core, Db, Limits, OpenError, View, garbage};
 use crate::fs::Disk;
 use crate::head::Head;
 use crate::head::generation::Generation;
-use crate::head::source::{HeadLayers, HeadSource};
+use crate::head::source::HeadLayers;
 use crate::model::{Timestamp, WINDOW_MS};
 use crate::sync::{Arc, AtomicBool, Mutex};
 use crate::wal::{CommitQueue, Committer, WalOptions, inspect, replay};
@@ -39,11 +39,11 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let mut replayed =
         Replayed::new(&opened.registry, state.wal_seq, super::seal::open_from((options.clock)()));
     let report =
-        replay(&*options.disk, &options.path, &mut |seq, record| replayed.record(seq, record))
+        replay(&*options.disk, &options.path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
             .map_err(OpenError::Wal)?;
     let (recovery, generations) = replayed.finish(&report);
-    let (head, layers) = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
-    let core = start_core(&options, lock, head, layers, store, &report, registered);
+    let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
+    let core = start_core(&options, lock, layers, store, &report, registered);
     let threads = match options.threads {
         Threads::Own => ThreadHandles::start(&core),
         Threads::Stepped => ThreadHandles::default(),
@@ -56,34 +56,29 @@ pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Reco
     let (state, _) = Manifest::read_only(disk, path).map_err(OpenError::Manifest)?;
     let opened = open_files(disk, path, &state, SERIES_MAX_DEFAULT)?;
     let mut replayed = Replayed::new(&opened.registry, state.wal_seq, Timestamp::MIN);
-    let report = inspect(disk, path, &mut |seq, record| replayed.record(seq, record))
+    let report = inspect(disk, path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
         .map_err(OpenError::Wal)?;
     let (recovery, generations) = replayed.finish(&report);
-    let (head, layers) = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
-    Ok((HeadSource::new(head, layers.head), recovery))
+    let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
+    Ok((View::new(Arc::new(layers)), recovery))
 }
 
 /// Puts a head together of what was found, with an open generation that begins at `next_seq`.
-fn assemble(
-    opened: Opened,
-    mut generations: Vec<Arc<Generation>>,
-    next_seq: u64,
-) -> (Arc<Head>, Layers) {
-    let Opened { registry, spills } = opened;
-    let last = |range: crate::model::TimeRange| range.maxt;
-    let spilled = spills.iter().map(|spill| last(spill.meta().range)).max();
-    let replayed = generations.iter().map(|generation| last(generation.range())).max();
-    let floor = spilled.max(replayed).unwrap_or(Timestamp::MIN);
+fn assemble(opened: Opened, mut generations: Vec<Arc<Generation>>, next_seq: u64) -> Layers {
+    let Opened { registry, spills, blocks } = opened;
+    let in_blocks = blocks.iter().map(|block| block.meta().range.maxt);
+    let in_spills = spills.iter().map(|spill| spill.meta().range.maxt);
+    let replayed = generations.iter().map(|generation| generation.range().maxt);
+    let floor = in_blocks.chain(in_spills).chain(replayed).max().unwrap_or(Timestamp::MIN);
     let open = Generation::new(generations.len() as u64, next_seq);
     let head = Arc::new(Head::new(registry, &open, floor));
     generations.push(open);
-    (head, Layers { head: Arc::new(HeadLayers { spills, generations }) })
+    Layers { blocks, samples: Arc::new(HeadLayers { spills, generations }), head }
 }
 
 fn start_core(
     options: &Options,
     lock: Box<dyn crate::fs::Lock>,
-    head: Arc<Head>,
     layers: Layers,
     store: Store,
     report: &crate::wal::ReplayReport,
@@ -99,16 +94,17 @@ fn start_core(
     let sealed_open_from = super::seal::open_from((options.clock)()).saturating_sub(WINDOW_MS);
     let maintenance = Maintenance { registered, sealed_open_from, ..Maintenance::default() };
     Arc::new(Core {
-        head,
         layers: CurrentLayers::new(layers),
         store,
         wal_stats: committer.stats(),
+        front: committer.front(),
         committer: Mutex::new(Some(committer)),
         maintenance: Mutex::new(maintenance),
         bell: Bell::default(),
         limits: Limits {
             memory_budget_bytes: options.memory_budget_bytes,
             spill_wal_bytes: options.spill_wal_bytes,
+            retention_ms: None,
         },
         queue,
         clock: options.clock.clone(),

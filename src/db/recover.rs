@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::OpenError;
 use super::manifest::{FileId, State};
 use super::store::StoreError;
+use crate::block::Block;
 use crate::error::Corrupt;
 use crate::fs::Disk;
 use crate::head::generation::Generation;
@@ -24,8 +25,8 @@ const REPLAYED_SAMPLES_MAX: usize = 4 << 20;
 /// What the files that the manifest lists hold.
 pub(super) struct Opened {
     pub(super) registry: Registry,
-    /// In order of sequence.
     pub(super) spills: Vec<Arc<Spill>>,
+    pub(super) blocks: Vec<Arc<Block>>,
 }
 
 /// Opens the files that are listed.
@@ -36,7 +37,7 @@ pub(super) fn open_files(
     series_max: usize,
 ) -> Result<Opened, OpenError> {
     let registry = Registry::new(RegistryOptions { series_max });
-    let mut spills = Vec::new();
+    let (mut spills, mut blocks) = (Vec::new(), Vec::new());
     for id in state.files.keys() {
         let path = id.path(dir);
         let opened = match id {
@@ -45,13 +46,14 @@ pub(super) fn open_files(
                     let _ = registry.restore(definitions);
                 })
             }
-            FileId::Spill(_) => Spill::open(disk, &path).map(|spill| spills.push(Arc::new(spill))),
-            FileId::Block(_) => Ok(()),
+            FileId::Spill(number) => Spill::open(disk, &path, *number).map(|spill| spills.push(Arc::new(spill))),
+            FileId::Block(_) => Block::open(disk, &path).map(|block| blocks.push(Arc::new(block))),
         };
         opened.map_err(StoreError::File).map_err(OpenError::Store)?;
     }
-    spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().min_seq);
-    Ok(Opened { registry, spills })
+    spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().max_seq);
+    blocks.sort_by_key(|block: &Arc<Block>| block.meta().max_seq);
+    Ok(Opened { registry, spills, blocks })
 }
 
 /// What the last start found.
@@ -77,8 +79,6 @@ pub struct Recovery {
 pub(super) struct Replayed<'a> {
     registry: &'a Registry,
     started: Instant,
-    /// Requests up to this one are in files.
-    wal_seq: CommitSeq,
     /// The sequence of the last record taken.
     last_seq: CommitSeq,
     /// The sequence of the first record that is in no generation yet.
@@ -100,7 +100,6 @@ impl<'a> Replayed<'a> {
         Replayed {
             registry,
             started: Instant::now(),
-            wal_seq,
             last_seq: wal_seq,
             first_seq: wal_seq + 1,
             open_from,
@@ -116,9 +115,6 @@ impl<'a> Replayed<'a> {
     /// # Errors
     /// A definition no writer could have written. Nothing of the record is applied.
     pub(super) fn record(&mut self, seq: CommitSeq, record: &Record<'_>) -> Result<(), Corrupt> {
-        if seq <= self.wal_seq {
-            return Ok(());
-        }
         self.skip_to(seq);
         self.definitions.clear();
         self.definitions.extend(record.definitions());

@@ -2,18 +2,15 @@
 //! begins. Everything up to that sequence is then in sealed generations, and the log goes on in a new segment.
 
 use super::Core;
-use super::submit::FUTURE_MAX_MS;
+use super::plan::CUT_DELAY_MS;
 use crate::head::generation::Generation;
 use crate::head::work::{Seal, Work};
 use crate::model::{Timestamp, window_start};
 use crate::sync::{Arc, Condvar, Mutex};
 
-/// A window stays open for this long behind its end: samples of the last scrapes are still on their way.
-pub(super) const WINDOW_GRACE_MS: i64 = FUTURE_MAX_MS;
-
 /// The start of the oldest window that is not over.
 pub(super) fn open_from(now: Timestamp) -> Timestamp {
-    window_start(now.saturating_sub(WINDOW_GRACE_MS))
+    window_start(now.saturating_sub(CUT_DELAY_MS))
 }
 
 /// Tells when all shards are sealed.
@@ -42,14 +39,14 @@ impl Core {
             self.layers.begin_generation(next.clone());
             let told = done.clone();
             let seal = Seal { open_from: open_from((self.clock)()), next };
-            self.head.appliers.push_seal(&Work::seal(seal, move || {
+            self.head().appliers.push_seal(&Work::seal(seal, move || {
                 *told.is_done.lock() = true;
                 told.changed.notify_all();
             }));
             ended
         };
-        self.head.appliers.wake();
-        while self.head.appliers.apply_once(self) {}
+        self.head().appliers.wake();
+        while self.head().appliers.apply_once(self) {}
         let mut is_done = done.is_done.lock();
         while !*is_done {
             done.changed.wait(&mut is_done);

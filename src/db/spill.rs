@@ -5,6 +5,7 @@
 //! 3. Commit the files, and that the log up to the last generation is not needed, as one change.
 //! 4. Show queries the spills in place of the generations; cut the log at its front.
 
+use std::io;
 use std::path::Path;
 
 use super::Core;
@@ -17,7 +18,7 @@ use crate::head::registry_delta::REGISTRY_KIND;
 use crate::head::run::Part;
 use crate::head::spill::{Spill, SpillMeta, SpillOptions, SpillWriter};
 use crate::head::work::{SHARDS, Slot};
-use crate::model::{CommitSeq, SeriesRef, TimeRange};
+use crate::model::{SeriesRef, TimeRange};
 use crate::sync::Arc;
 
 impl Core {
@@ -32,30 +33,37 @@ impl Core {
         let Some(last) = generations.last() else { return Ok(false) };
         let max_seq = last.max_seq().expect("a sealed generation has ended");
         let mut edit = Edit { wal_seq: Some(max_seq), ..Edit::default() };
-        let registered_then = self.write_definitions(*registered, max_seq, &mut edit)?;
+        let (registered_then, spills) = self
+            .write_all(*registered, &generations, &mut edit)
+            .inspect_err(|_| self.store.discard(&edit))?;
+        self.store.commit(edit, &[])?;
+        *registered = registered_then;
+        self.layers.spill_generations(last.number, spills);
+        self.front.cut(max_seq);
+        Ok(true)
+    }
+
+    fn write_all(
+        &self,
+        registered: Slot,
+        generations: &[Arc<Generation>],
+        edit: &mut Edit,
+    ) -> Result<(Slot, Vec<Arc<Spill>>), StoreError> {
+        let registered = self.write_definitions(registered, edit)?;
         let mut spills = Vec::new();
-        for generation in &generations {
+        for generation in generations {
             for part in generation.parts() {
                 let (entry, spill) = self.write_part(generation, part)?;
                 edit.add.push(entry);
                 spills.push(spill);
             }
         }
-        self.store.commit(edit)?;
-        *registered = registered_then;
-        self.layers.spill_generations(last.number, spills);
-        self.cut_log(max_seq);
-        Ok(true)
+        Ok((registered, spills))
     }
 
     /// Writes the definitions of the series from slot `from` on. Returns the first slot behind them.
-    fn write_definitions(
-        &self,
-        from: Slot,
-        max_seq: CommitSeq,
-        edit: &mut Edit,
-    ) -> Result<Slot, StoreError> {
-        let end = self.head.registry.len() as Slot;
+    fn write_definitions(&self, from: Slot, edit: &mut Edit) -> Result<Slot, StoreError> {
+        let end = self.head().registry.len() as Slot;
         if from == end {
             return Ok(end);
         }
@@ -63,19 +71,24 @@ impl Core {
         let failed = || StoreError::io("write", &path);
         let writer =
             SealedWriter::create(&*self.store.disk, &path, REGISTRY_KIND).map_err(failed())?;
-        let (footer, summary) =
-            self.head.registry.write_delta(from..end, writer).map_err(failed())?;
+        let written = self.head().registry.write_delta(from..end, writer);
+        let (footer, summary) = written.map_err(failed()).inspect_err(|_| self.remove(&path))?;
         edit.next_ref = Some(footer.next_ref);
         edit.add.push(FileEntry {
             id,
             len_bytes: summary.len_bytes,
             min_seq: 0,
-            max_seq,
+            max_seq: 0,
             range: TimeRange::EMPTY,
             window: None,
             checksum: summary.checksum,
         });
         Ok(end)
+    }
+
+    /// Removes a file that could not be written to its end: room on a disk that may be full.
+    pub(super) fn remove(&self, path: &Path) {
+        let _ = self.store.disk.remove(path);
     }
 
     /// Writes one part of a sealed generation.
@@ -85,22 +98,29 @@ impl Core {
         part: Part,
     ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
         let (id, path) = self.store.next_file(FileId::Spill);
-        let failed = || StoreError::io("write", &path);
-        let mut writer = SpillWriter::create(&*self.store.disk, &path).map_err(failed())?;
+        let written = self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
+        let (meta, summary) = written.inspect_err(|_| self.remove(&path))?;
+        self.open_spill(id, &path, meta, summary)
+    }
+
+    fn write_spill(
+        &self,
+        path: &Path,
+        generation: &Generation,
+        part: Part,
+    ) -> io::Result<(SpillMeta, SealedSummary)> {
+        let mut writer = SpillWriter::create(&*self.store.disk, path)?;
         let range = generation.part_range(part);
         self.each_by_ref(generation, part, |series, chunks| {
             writer.push(series, range, sample_count(chunks), chunks)
-        })
-        .map_err(failed())?;
-        let options = SpillOptions {
+        })?;
+        writer.finish(SpillOptions {
             part,
             min_seq: generation.min_seq,
             max_seq: generation.max_seq().expect("a sealed generation has ended"),
             tier: 0,
             created_ms: (self.clock)(),
-        };
-        let (meta, summary) = writer.finish(options).map_err(failed())?;
-        self.open_spill(id, &path, meta, summary)
+        })
     }
 
     /// The series of a part in order of their refs.
@@ -108,8 +128,8 @@ impl Core {
         &self,
         generation: &Generation,
         part: Part,
-        mut each: impl FnMut(SeriesRef, &[u8]) -> std::io::Result<()>,
-    ) -> std::io::Result<()> {
+        mut each: impl FnMut(SeriesRef, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let runs =
             (0..SHARDS).filter_map(|shard| Some((shard, generation.shard(shard)?.get(&part)?)));
         let mut series: Vec<(Slot, &[u8])> = Vec::new();
@@ -119,7 +139,7 @@ impl Core {
             );
         }
         let slots: Vec<Slot> = series.iter().map(|(slot, _)| *slot).collect();
-        let refs = self.head.registry.refs_of(&slots);
+        let refs = self.head().registry.refs_of(&slots);
         let mut by_ref: Vec<(SeriesRef, &[u8])> =
             refs.into_iter().zip(series).map(|(series, (_, list))| (series, list)).collect();
         by_ref.sort_unstable_by_key(|(series, _)| *series);
@@ -134,7 +154,8 @@ impl Core {
         meta: SpillMeta,
         summary: SealedSummary,
     ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
-        let spill = Spill::open(&*self.store.disk, path)?;
+        let number = id.number().unwrap_or(0);
+        let spill = Spill::open(&*self.store.disk, path, number)?;
         let window = match meta.part {
             Part::Late => None,
             Part::Window(start) => Some(start),

@@ -5,9 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::directory::QUARANTINE_DIR;
 use super::manifest::layout::FILE_DIRS;
 use super::manifest::{Edit, FileId, Manifest, ManifestError, State};
-use crate::error::Corrupt;
 use crate::fs::Disk;
 use crate::fs::sealed::FileError;
 use crate::sync::{Arc, Mutex};
@@ -48,14 +48,6 @@ impl StoreError {
     ) -> impl FnOnce(io::Error) -> StoreError + use<> {
         let path = path.to_owned();
         move |source| StoreError::Io { doing, path, source }
-    }
-
-    /// The damage, if that is what it is.
-    pub(super) fn corrupt(&self) -> Option<&Corrupt> {
-        match self {
-            StoreError::File(FileError::Corrupt(corrupt)) => Some(corrupt),
-            _ => None,
-        }
     }
 }
 
@@ -106,25 +98,57 @@ impl Store {
         (id, id.path(&self.dir))
     }
 
-    /// Makes one change durable, whose added files are whole and synced; then unlinks those it removes.
+    /// Makes one change durable, whose added files are whole and synced; then unlinks those it removes, except damaged ones,
+    /// which are kept in quarantine for people to look at.
     ///
     /// # Errors
-    /// Nothing of it counts. The files it would have added stay as garbage: a crash may bring the change back.
-    pub(super) fn commit(&self, edit: Edit) -> Result<(), StoreError> {
-        let mut folders: Vec<PathBuf> = Vec::new();
-        for added in &edit.add {
-            let folder = added.id.path(&self.dir).parent().map(Path::to_owned).unwrap_or_default();
-            if !folders.contains(&folder) {
-                self.disk.sync_dir(&folder).map_err(StoreError::io("sync", &folder))?;
-                folders.push(folder);
-            }
-        }
-        let removed: Vec<PathBuf> = edit.remove.iter().map(|id| id.path(&self.dir)).collect();
+    /// Nothing of it counts. Added files stay as garbage where a crash may bring the change back.
+    pub(super) fn commit(&self, edit: Edit, damaged: &[FileId]) -> Result<(), StoreError> {
+        self.sync_folders_of(&edit).inspect_err(|_| self.discard(&edit))?;
+        let removed: Vec<FileId> =
+            edit.remove.iter().filter(|id| !damaged.contains(id)).copied().collect();
+        // Before the manifest lets go of them, so that no start takes them for garbage.
+        damaged.iter().try_for_each(|id| self.quarantine(*id))?;
         self.manifest.lock().commit(edit)?;
-        for path in removed {
+        for id in removed {
             // What cannot be unlinked is garbage at the next start.
-            let _ = self.disk.remove(&path);
+            let _ = self.disk.remove(&id.path(&self.dir));
         }
         Ok(())
+    }
+
+    fn sync_folders_of(&self, edit: &Edit) -> Result<(), StoreError> {
+        let paths = edit.add.iter().map(|added| added.id.path(&self.dir));
+        let mut folders: Vec<PathBuf> =
+            paths.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        folders.iter().try_for_each(|folder| self.sync_dir(folder))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        self.disk.sync_dir(dir).map_err(StoreError::io("sync", dir))
+    }
+
+    /// Removes files that no change will add: room on a disk that may be full.
+    pub(super) fn discard(&self, edit: &Edit) {
+        for added in &edit.add {
+            let _ = self.disk.remove(&added.id.path(&self.dir));
+        }
+    }
+
+    /// Moves a file to where nothing is ever removed. One that is not there was moved before, or is lost.
+    fn quarantine(&self, id: FileId) -> Result<(), StoreError> {
+        let path = id.path(&self.dir);
+        let quarantine = self.dir.join(QUARANTINE_DIR);
+        self.disk.create_dir(&quarantine).map_err(StoreError::io("create", &quarantine))?;
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        match self.disk.rename(&path, &quarantine.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            moved => moved.map_err(StoreError::io("move to quarantine", &path))?,
+        }
+        self.sync_dir(&self.dir)?;
+        self.sync_dir(&quarantine)?;
+        self.sync_dir(folder)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Core;
 use super::maintenance::{MAINTENANCE_INTERVAL, MAINTENANCE_RETRY};
 use super::submit::Pending;
-use crate::error::chain;
+use crate::error::{Corrupt, chain};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::wal::commit::PROBE_INTERVAL;
 use crate::wal::{Committer, Group, Wake, WalError};
@@ -44,7 +44,6 @@ pub(super) struct ThreadHandles {
     commit: Option<JoinHandle<()>>,
     apply: Vec<JoinHandle<()>>,
     maintenance: Option<JoinHandle<()>>,
-    core: Option<Arc<Core>>,
 }
 
 impl ThreadHandles {
@@ -59,12 +58,11 @@ impl ThreadHandles {
             apply: (0..apply_threads).map(|_| with_core("apply", apply_loop)).collect(),
             commit: Some(with_core("wal", commit_loop)),
             maintenance: Some(with_core("maintenance", maintenance_loop)),
-            core: Some(core.clone()),
         }
     }
 
     pub(super) fn is_stepped(&self) -> bool {
-        self.core.is_none()
+        self.commit.is_none()
     }
 
     /// Waits until everything queued is committed and applied. The queue must be closed and the bell rung.
@@ -72,9 +70,6 @@ impl ThreadHandles {
         // First, since it waits for the shards.
         join(self.maintenance.take());
         join(self.commit.take());
-        if let Some(core) = self.core.take() {
-            core.head.appliers.close();
-        }
         self.apply.drain(..).for_each(|thread| join(Some(thread)));
         Ok(())
     }
@@ -105,20 +100,24 @@ fn commit_loop(core: &Core) {
     while core.queue.wait(core.wal_stats.read_only().then_some(PROBE_INTERVAL)) != Wake::Closed {
         core.commit_once();
     }
-    core.head.appliers.close();
+    core.head().appliers.close();
 }
 
 fn apply_loop(core: &Core) {
-    let appliers = &core.head.appliers;
+    let mut head = core.head();
     loop {
-        let seen = appliers.wakes();
-        let worked = appliers.apply_once(core);
-        if !worked && !appliers.wait(seen) {
-            break;
+        let seen = head.appliers.wakes();
+        let worked = head.appliers.apply_once(core);
+        if !worked && !head.appliers.wait(seen) {
+            // What was pushed between the last look and the close.
+            while head.appliers.apply_once(core) {}
+            let now = core.head();
+            if Arc::ptr_eq(&now, &head) {
+                break;
+            }
+            head = now;
         }
     }
-    // What was pushed between the last look and the close.
-    while appliers.apply_once(core) {}
 }
 
 fn maintenance_loop(core: &Core) {
@@ -148,13 +147,14 @@ impl Core {
             Ok(first_seq) => first_seq,
             Err(cause) => return self.refuse_group(group.tokens, &*cause),
         };
+        let head = self.head();
         for (seq, pending) in (first_seq..).zip(group.tokens) {
             if !pending.defined.is_empty() {
-                self.head.registry.mark_durable(pending.defined);
+                head.registry.mark_durable(pending.defined);
             }
-            self.head.appliers.push(seq, &pending.work);
+            head.appliers.push(seq, &pending.work);
         }
-        self.head.appliers.wake();
+        head.appliers.wake();
     }
 
     /// Marks the end of the log, once.
@@ -168,6 +168,14 @@ pub(super) fn report_start(committer: &Committer<Pending>) {
     if let Some(cause) = committer.trouble() {
         report_read_only(cause);
     }
+}
+
+/// Says that a file is damaged and where it is now.
+pub(super) fn report_quarantine(corrupt: &Corrupt) {
+    tracing::error!(
+        error = %corrupt,
+        "a file is damaged: what could be read of it is kept, and the file was moved to quarantine"
+    );
 }
 
 fn report_read_only(cause: &WalError) {

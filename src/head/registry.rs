@@ -406,6 +406,13 @@ impl Registry {
         refs
     }
 
+    /// The slots in order of their labels.
+    pub fn sort(&self, mut slots: Vec<u32>) -> Vec<u32> {
+        let known = self.known.read();
+        slots.sort_by_cached_key(|slot| known.index.labels(*slot));
+        slots
+    }
+
     /// The labels of several slots, under one lock.
     pub fn labels_of(&self, slots: &[u32]) -> Vec<Labels> {
         let known = self.known.read();

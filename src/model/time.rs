@@ -74,3 +74,24 @@ impl TimeRange {
         self.maxt = self.maxt.max(timestamp);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_start_at_even_hours_before_the_epoch_too() {
+        let hour_ms = WINDOW_MS / 2;
+        let cases = [
+            (0, 0),
+            (2 * hour_ms - 1, 0),
+            (2 * hour_ms, 2 * hour_ms),
+            (-1, -2 * hour_ms),
+            (-2 * hour_ms, -2 * hour_ms),
+            (i64::MIN, i64::MIN),
+        ];
+        for (timestamp, start) in cases {
+            assert_eq!(window_start(timestamp), start, "{timestamp}");
+        }
+    }
+}

@@ -87,6 +87,8 @@ impl<T> Committer<T> {
     /// Ends the segment: the next group begins a new one, so that the log can be cut exactly behind what is in it now.
     pub fn rotate(&mut self) {
         self.log.rotate();
+        // At once, so that the segment that ended can go. If the disk refuses, the next group tries again.
+        let _ = self.log.begin_if_none();
     }
 
     /// The front of this log, for whoever cuts it, from any thread and as long as they like.

@@ -141,6 +141,14 @@ impl LogWriter {
         self.stats.begin_tail();
     }
 
+    /// Begins a new segment if none is open.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn begin_if_none(&mut self) -> Result<(), WalError> {
+        if self.segment.is_some() { Ok(()) } else { self.begin_segment() }
+    }
+
     pub(super) fn front(&self) -> Front {
         Front::new(self.disk.clone(), &self.dir, self.begun.clone())
     }

@@ -1,6 +1,6 @@
 //! Which windows are over: the spills of such a window become one block.
 
-use super::{SpillInfo, SpillKind, WINDOW_MS, aligned, by_kind, is_over, numbers};
+use super::{SpillInfo, Part, WINDOW_MS, aligned, by_part, is_over, numbers};
 use crate::model::{TimeRange, Timestamp};
 
 /// A block to be made.
@@ -15,13 +15,13 @@ pub struct Cut {
 /// The windows to cut, oldest first: those that ended [`super::CUT_DELAY_MS`] ago, or all of them if `forced`, as a flush by
 /// an administrator is. Of a window cut early, what comes afterwards is spilled and cut again.
 pub fn cuts(spills: &[SpillInfo], now_ms: Timestamp, forced: bool) -> Vec<Cut> {
-    let cut = |(kind, spills): (SpillKind, Vec<&SpillInfo>)| match kind {
-        SpillKind::Window(start) => {
+    let cut = |(part, spills): (Part, Vec<&SpillInfo>)| match part {
+        Part::Window(start) => {
             Some(Cut { range: aligned(start, WINDOW_MS), spills: numbers(&spills) })
         }
-        SpillKind::Late => None,
+        Part::Late => None,
     };
-    let all = by_kind(spills).into_iter().filter_map(cut);
+    let all = by_part(spills).into_iter().filter_map(cut);
     all.filter(|cut| forced || is_over(cut.range, now_ms)).collect()
 }
 
@@ -30,17 +30,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{HOUR_MS, any_spills, spill, timestamp};
-    use super::super::window_of;
     use super::*;
 
     #[test]
     fn a_window_is_cut_ten_minutes_after_its_end() {
-        let window = |start_h: i64| SpillKind::Window(start_h * HOUR_MS);
+        let window = |start_h: i64| Part::Window(start_h * HOUR_MS);
         let spills = [
             spill(5, window(4), 1),
             spill(4, window(2), 1),
             spill(3, window(4), 1),
-            spill(2, SpillKind::Late, 1),
+            spill(2, Part::Late, 1),
             spill(1, window(-2), 1),
         ];
         let minute_ms = HOUR_MS / 60;
@@ -71,14 +70,14 @@ mod tests {
             let cuts = cuts(&spills, now_ms, true);
             let mut taken: Vec<u64> = cuts.into_iter().flat_map(|cut| cut.spills).collect();
             taken.sort_unstable();
-            let of_windows = spills.iter().filter(|spill| spill.kind != SpillKind::Late);
+            let of_windows = spills.iter().filter(|spill| spill.part != Part::Late);
             prop_assert!(taken.iter().eq(of_windows.map(|spill| &spill.number)));
         }
 
         #[test]
         fn the_present_window_is_not_cut(spills in any_spills(), now_ms in timestamp()) {
             for cut in cuts(&spills, now_ms, false) {
-                prop_assert!(cut.range.maxt < window_of(now_ms));
+                prop_assert!(cut.range.maxt < window_start(now_ms));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Late samples: those of windows already cut. Their spills wait until they are worth a block, and then all of them become
 //! blocks at once, one per range of time; compaction merges these into the blocks that cover them.
 
-use super::{SpillInfo, SpillKind, WINDOW_MS, aligned, by_kind, numbers, total_bytes, window_of};
+use super::{SpillInfo, Part, WINDOW_MS, aligned, by_part, numbers, total_bytes, window_start};
 use crate::model::{TimeRange, Timestamp};
 
 /// Late spills of so many bytes together wait no longer: what is written at once then is of the size of a block.
@@ -13,7 +13,7 @@ pub const LATE_AGE_MAX_MS: u64 = 60 * 60 * 1000;
 /// All late spills in order of sequence if they are to become blocks now, one for each range that [`late_range_of`] gives;
 /// `forced` by an administrator at any time. None while they wait.
 pub fn late_cut(spills: &[SpillInfo], now_ms: Timestamp, forced: bool) -> Option<Vec<u64>> {
-    let late = by_kind(spills).remove(&SpillKind::Late)?;
+    let late = by_part(spills).remove(&Part::Late)?;
     let bytes = total_bytes(late.iter().map(|spill| spill.len_bytes));
     // By distance: after a clock was set back, spills from the future do not wait until then.
     let is_old = |spill: &&SpillInfo| now_ms.abs_diff(spill.created_ms) >= LATE_AGE_MAX_MS;
@@ -25,7 +25,7 @@ pub fn late_cut(spills: &[SpillInfo], now_ms: Timestamp, forced: bool) -> Option
 /// window, so that samples of a past year make few blocks and compaction need not split one. A sample that is not late
 /// goes by its window. For one time and one list of levels the ranges of all samples are disjoint.
 pub fn late_range_of(timestamp: Timestamp, now_ms: Timestamp, levels: &[i64]) -> TimeRange {
-    let present = window_of(now_ms);
+    let present = window_start(now_ms);
     let ranges = levels.iter().rev().map(|len_ms| aligned(timestamp, *len_ms));
     let mut past = ranges.filter(|range| range.maxt < present);
     past.next().unwrap_or_else(|| aligned(timestamp, WINDOW_MS))
@@ -44,9 +44,9 @@ mod tests {
         let (half, created_ms) = (LATE_BYTES_MAX / 2, 10 * HOUR_MS);
         let late = |number, len_bytes| SpillInfo {
             created_ms,
-            ..spill(number, SpillKind::Late, len_bytes)
+            ..spill(number, Part::Late, len_bytes)
         };
-        let one = [late(2, half), spill(1, SpillKind::Window(0), half)];
+        let one = [late(2, half), spill(1, Part::Window(0), half)];
         let two = [late(2, half), late(1, half)];
         let cases: [(&[SpillInfo], i64, bool, &[u64]); 7] = [
             (&one[1..], 20 * HOUR_MS, true, &[]),
@@ -99,7 +99,7 @@ mod tests {
         #[test]
         fn a_late_cut_takes_all_late_spills(spills in any_spills(), now_ms in timestamp()) {
             if let Some(cut) = late_cut(&spills, now_ms, false) {
-                let late = spills.iter().filter(|spill| spill.kind == SpillKind::Late);
+                let late = spills.iter().filter(|spill| spill.part == Part::Late);
                 prop_assert_eq!(cut.len(), late.count());
             }
         }

@@ -17,30 +17,18 @@ pub mod spills;
 
 use std::collections::BTreeMap;
 
-use crate::model::{CommitSeq, TimeRange, Timestamp};
-
-/// Length of a window: short enough that its spills merge in memory, long enough that a chunk of a series scraped every
-/// 15 s holds hundreds of samples.
-pub const WINDOW_MS: i64 = 2 * 60 * 60 * 1000;
+use crate::head::run::Part;
+use crate::model::{CommitSeq, TimeRange, Timestamp, WINDOW_MS, window_start};
 
 /// How long after its end a window is cut: what scrapers and their retries deliver later than that is rare enough to
 /// go the longer way of late samples.
 pub const CUT_DELAY_MS: i64 = 10 * 60 * 1000;
 
-/// What a spill holds. The order is that in which spills are worked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SpillKind {
-    /// Samples of the window that starts then.
-    Window(Timestamp),
-    /// Samples of any windows already cut.
-    Late,
-}
-
 /// A spill file, as planning needs to know it.
 #[derive(Debug, Clone)]
 pub struct SpillInfo {
     pub number: u64,
-    pub kind: SpillKind,
+    pub part: Part,
     /// Of the samples.
     pub range: TimeRange,
     pub min_seq: CommitSeq,
@@ -69,11 +57,6 @@ pub struct BlockInfo {
     pub level: u8,
 }
 
-/// The start of the window that holds `timestamp`.
-pub fn window_of(timestamp: Timestamp) -> Timestamp {
-    aligned(timestamp, WINDOW_MS).mint
-}
-
 /// The range of `len_ms` from a multiple of it that holds `timestamp`, cut off where timestamps end.
 fn aligned(timestamp: Timestamp, len_ms: i64) -> TimeRange {
     let (timestamp, len_ms) = (i128::from(timestamp), i128::from(len_ms));
@@ -87,11 +70,11 @@ fn is_over(range: TimeRange, now_ms: Timestamp) -> bool {
     now_ms.saturating_sub(CUT_DELAY_MS) > range.maxt
 }
 
-/// The spills of each kind, in order of sequence.
-fn by_kind(spills: &[SpillInfo]) -> BTreeMap<SpillKind, Vec<&SpillInfo>> {
-    let mut groups: BTreeMap<SpillKind, Vec<&SpillInfo>> = BTreeMap::new();
+/// The spills of each part, in order of sequence.
+fn by_part(spills: &[SpillInfo]) -> BTreeMap<Part, Vec<&SpillInfo>> {
+    let mut groups: BTreeMap<Part, Vec<&SpillInfo>> = BTreeMap::new();
     for spill in spills {
-        groups.entry(spill.kind).or_default().push(spill);
+        groups.entry(spill.part).or_default().push(spill);
     }
     for group in groups.values_mut() {
         group.sort_by_key(|spill| (spill.min_seq, spill.number));
@@ -114,21 +97,6 @@ mod testing;
 mod tests {
     use super::testing::HOUR_MS;
     use super::*;
-
-    #[test]
-    fn windows_start_at_even_hours_before_the_epoch_too() {
-        let cases = [
-            (0, 0),
-            (2 * HOUR_MS - 1, 0),
-            (2 * HOUR_MS, 2 * HOUR_MS),
-            (-1, -2 * HOUR_MS),
-            (-2 * HOUR_MS, -2 * HOUR_MS),
-            (i64::MIN, i64::MIN),
-        ];
-        for (timestamp, start) in cases {
-            assert_eq!(window_of(timestamp), start, "{timestamp}");
-        }
-    }
 
     #[test]
     fn every_timestamp_is_in_its_aligned_range() {

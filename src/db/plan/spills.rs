@@ -2,7 +2,7 @@
 //! carry: so many of one tier, neighbours in sequence, become one of the next. A sample is rewritten about once per tier, which is
 //! the logarithm of the number of spills.
 
-use super::{SpillInfo, SpillKind, by_kind, numbers, total_bytes};
+use super::{SpillInfo, Part, by_part, numbers, total_bytes};
 
 /// Spills of one tier that become one of the next. More would be rewritten less often, but more of them would lie about:
 /// up to one less than this in every tier.
@@ -21,8 +21,8 @@ pub const SPILLS_PER_WINDOW_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpillMerge {
     /// Of all of them, and of the result.
-    pub kind: SpillKind,
-    /// In order of sequence, with no other spill of the kind between them.
+    pub part: Part,
+    /// In order of sequence, with no other spill of the part between them.
     pub spills: Vec<u64>,
     /// Of the result.
     pub tier: u8,
@@ -30,10 +30,10 @@ pub struct SpillMerge {
 
 /// The next spills to merge, if any.
 pub fn spill_merge(spills: &[SpillInfo]) -> Option<SpillMerge> {
-    by_kind(spills).into_values().find_map(|group| merge_in(&group))
+    by_part(spills).into_values().find_map(|group| merge_in(&group))
 }
 
-/// The next merge among spills of one kind, given in order of sequence.
+/// The next merge among spills of one part, given in order of sequence.
 fn merge_in(group: &[&SpillInfo]) -> Option<SpillMerge> {
     let runs = || group.windows(SPILL_TIER_WIDTH);
     let full = runs().filter(|run| is_one_tier(run)).min_by_key(|run| run[0].tier);
@@ -45,7 +45,7 @@ fn merge_in(group: &[&SpillInfo]) -> Option<SpillMerge> {
     };
     let highest = run.iter().map(|spill| spill.tier).max()?;
     let tier = highest.saturating_add(1).min(SPILL_TIER_MAX);
-    Some(SpillMerge { kind: run[0].kind, spills: numbers(run), tier })
+    Some(SpillMerge { part: run[0].part, spills: numbers(run), tier })
 }
 
 fn is_one_tier(run: &[&SpillInfo]) -> bool {
@@ -59,7 +59,7 @@ mod tests {
     use super::super::testing::{any_spills, spill};
     use super::*;
 
-    const WINDOW: SpillKind = SpillKind::Window(0);
+    const WINDOW: Part = Part::Window(0);
 
     fn spills(tiers: &[u8]) -> Vec<SpillInfo> {
         let numbered = tiers.iter().zip(1..);
@@ -86,13 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn spills_of_different_kinds_are_not_mixed() {
-        let kinds = [WINDOW, SpillKind::Late, SpillKind::Window(7_200_000), SpillKind::Late];
+    fn spills_of_different_parts_are_not_mixed() {
+        let parts = [WINDOW, Part::Late, Part::Window(7_200_000), Part::Late];
         let mut spills: Vec<SpillInfo> =
-            (1..=6).map(|number| spill(number, kinds[number as usize % 4], 1)).collect();
+            (1..=6).map(|number| spill(number, parts[number as usize % 4], 1)).collect();
         assert_eq!(spill_merge(&spills), None);
-        spills.extend([7, 9].map(|number| spill(number, SpillKind::Late, 1)));
-        let expected = SpillMerge { kind: SpillKind::Late, spills: vec![1, 3, 5, 7], tier: 1 };
+        spills.extend([7, 9].map(|number| spill(number, Part::Late, 1)));
+        let expected = SpillMerge { part: Part::Late, spills: vec![1, 3, 5, 7], tier: 1 };
         assert_eq!(spill_merge(&spills), Some(expected));
     }
 
@@ -102,7 +102,7 @@ mod tests {
             spills.extract_if(.., |spill| merge.spills.contains(&spill.number)).collect();
         let len_bytes = total_bytes(inputs.iter().map(|spill| spill.len_bytes));
         let (min_seq, max_seq) = (inputs[0].min_seq, inputs[inputs.len() - 1].max_seq);
-        let merged = spill(number, merge.kind, len_bytes);
+        let merged = spill(number, merge.part, len_bytes);
         spills.push(SpillInfo { min_seq, max_seq, tier: merge.tier, ..merged });
         spills.sort_by_key(|spill| spill.min_seq);
         len_bytes
@@ -132,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_there_becomes_few_neighbour_by_neighbour(mut spills in any_spills()) {
-            spills.iter_mut().for_each(|spill| spill.kind = WINDOW);
+            spills.iter_mut().for_each(|spill| spill.part = WINDOW);
             spills.sort_by_key(|spill| spill.min_seq);
             for number in 1000.. {
                 let Some(merge) = spill_merge(&spills) else { break };

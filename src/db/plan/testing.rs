@@ -2,20 +2,20 @@
 
 use proptest::prelude::*;
 
-use super::{BlockInfo, SpillInfo, SpillKind};
+use super::{BlockInfo, SpillInfo, Part};
 use crate::model::TimeRange;
 
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// A spill fresh from the head, written at the time of its number. Its sequence is its number.
-pub fn spill(number: u64, kind: SpillKind, len_bytes: u64) -> SpillInfo {
-    let start = match kind {
-        SpillKind::Window(start) => start,
-        SpillKind::Late => 0,
+pub fn spill(number: u64, part: Part, len_bytes: u64) -> SpillInfo {
+    let start = match part {
+        Part::Window(start) => start,
+        Part::Late => 0,
     };
     SpillInfo {
         number,
-        kind,
+        part,
         range: TimeRange::new(start, start.saturating_add(1)),
         min_seq: number,
         max_seq: number,
@@ -70,14 +70,14 @@ pub fn any_blocks() -> impl Strategy<Value = Vec<BlockInfo>> {
 
 /// Spills as damaged or hostile footers might describe them.
 pub fn any_spills() -> impl Strategy<Value = Vec<SpillInfo>> {
-    let kind = prop_oneof![timestamp().prop_map(SpillKind::Window), Just(SpillKind::Late)];
+    let part = prop_oneof![timestamp().prop_map(Part::Window), Just(Part::Late)];
     let len_bytes = prop_oneof![Just(u64::MAX), 0u64..1000];
-    let one = (kind, (timestamp(), timestamp()), any::<u64>(), len_bytes, any::<u8>());
+    let one = (part, (timestamp(), timestamp()), any::<u64>(), len_bytes, any::<u8>());
     proptest::collection::vec(one, 0..40).prop_map(|described| {
         let spills = described.into_iter().enumerate();
-        let spills = spills.map(|(number, (kind, (mint, created_ms), seq, len_bytes, tier))| {
+        let spills = spills.map(|(number, (part, (mint, created_ms), seq, len_bytes, tier))| {
             let range = TimeRange::new(mint, mint.saturating_add(1));
-            let spill = spill(number as u64, kind, len_bytes);
+            let spill = spill(number as u64, part, len_bytes);
             SpillInfo { range, min_seq: seq, max_seq: seq, tier, created_ms, ..spill }
         });
         spills.collect()

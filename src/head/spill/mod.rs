@@ -5,7 +5,7 @@ pub mod layout;
 mod reader;
 mod writer;
 
-pub use reader::Spill;
+pub use reader::{Spill, SpillCursor};
 pub use writer::SpillWriter;
 
 use super::run::Part;
@@ -78,7 +78,7 @@ mod tests {
             writer.push(SeriesRef(*series), TimeRange::new(5, 5_000), 5, list).unwrap();
         }
         let (meta, summary) = writer.finish(OPTIONS).unwrap();
-        let spill = Spill::open(&disk, Path::new(PATH));
+        let spill = Spill::open(&disk, Path::new(PATH), 1);
         if let Ok(spill) = &spill {
             assert_eq!((spill.meta(), spill.file().checksum()), (meta, summary.checksum));
         }
@@ -119,7 +119,7 @@ mod tests {
         for offset in (0..len).step_by(37) {
             let (disk, _) = write(&series);
             disk.corrupt(Path::new(PATH), offset, 0x40).unwrap();
-            let Ok(spill) = Spill::open(&disk, Path::new(PATH)) else { continue };
+            let Ok(spill) = Spill::open(&disk, Path::new(PATH), 1) else { continue };
             assert!(spill.chunks(SeriesRef(7)).is_err(), "all data is in one page: {offset}");
         }
     }

@@ -16,6 +16,7 @@ use crate::model::{SeriesRef, TimeRange};
 /// An open spill.
 #[derive(Debug)]
 pub struct Spill {
+    number: u64,
     file: SealedFile,
     meta: SpillMeta,
     ends_start: u64,
@@ -37,17 +38,27 @@ struct Page {
 }
 
 impl Spill {
-    /// Opens a spill and checks its footer.
+    /// Opens spill number `number` and checks its footer.
     ///
     /// # Errors
     /// It is not a whole spill, or cannot be read.
-    pub fn open(disk: &dyn Disk, path: &Path) -> Result<Spill, FileError> {
+    pub fn open(disk: &dyn Disk, path: &Path, number: u64) -> Result<Spill, FileError> {
         let file = SealedFile::open(disk, path, SPILL_KIND)?;
         let base = file.data_len();
         let parsed = parse_footer(file.footer(), file.data_len());
         let (meta, [ends_start, pages_start, page_count]) =
             parsed.map_err(|corrupt| FileError::Corrupt(corrupt.in_file(path, base)))?;
-        Ok(Spill { file, meta, ends_start, pages_start, page_count })
+        Ok(Spill { number, file, meta, ends_start, pages_start, page_count })
+    }
+
+    /// The number in its name.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The error for chunks of it that cannot be decoded.
+    pub fn corrupt(&self, corrupt: Corrupt) -> FileError {
+        FileError::Corrupt(corrupt.in_file(self.file.path(), 0))
     }
 
     pub fn meta(&self) -> SpillMeta {

@@ -9,7 +9,7 @@
 //! Blocks wait while to merge them would rewrite much to add little ([`REWRITE_RATIO_MAX`]). Every merge leaves fewer blocks, so
 //! planning ends. Late spills do not hold up their range: where late samples trickle in without end it would never be its turn.
 
-use super::{BlockInfo, SpillInfo, SpillKind, WINDOW_MS, aligned, is_over};
+use super::{BlockInfo, SpillInfo, Part, WINDOW_MS, aligned, is_over};
 use crate::model::{TimeRange, Timestamp};
 
 /// Ranges of one level that make one of the next. With 3 a sample is rewritten five times on its way from 2 h to 20 days.
@@ -125,9 +125,9 @@ fn overlapping<'a>(by_time: &[&'a BlockInfo]) -> Vec<Group<'a>> {
 
 /// Is there a window in the range whose spills are not a block yet?
 fn awaits_cut(range: TimeRange, spills: &[SpillInfo]) -> bool {
-    spills.iter().any(|spill| match spill.kind {
-        SpillKind::Window(start) => aligned(start, WINDOW_MS).overlaps(range),
-        SpillKind::Late => false,
+    spills.iter().any(|spill| match spill.part {
+        Part::Window(start) => aligned(start, WINDOW_MS).overlaps(range),
+        Part::Late => false,
     })
 }
 

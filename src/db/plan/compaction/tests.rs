@@ -54,10 +54,10 @@ fn a_range_is_merged_once_it_is_over() {
 fn a_range_waits_for_the_cut_of_its_windows_but_not_for_late_samples() {
     let blocks = [whole(1, (0, 2), 10), whole(2, (2, 4), 10)];
     let planned =
-        |kind| compaction(&blocks, &[spill(1, kind, 1)], &three_levels(), 99 * HOUR_MS, false);
-    assert_eq!(planned(SpillKind::Window(4 * HOUR_MS)), None);
-    assert!(planned(SpillKind::Window(6 * HOUR_MS)).is_some());
-    assert!(planned(SpillKind::Late).is_some());
+        |part| compaction(&blocks, &[spill(1, part, 1)], &three_levels(), 99 * HOUR_MS, false);
+    assert_eq!(planned(Part::Window(4 * HOUR_MS)), None);
+    assert!(planned(Part::Window(6 * HOUR_MS)).is_some());
+    assert!(planned(Part::Late).is_some());
 }
 
 #[test]
