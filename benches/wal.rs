@@ -45,7 +45,7 @@ fn commit(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(OsDisk);
     std::fs::create_dir(directory.path().join("wal")).unwrap();
-    let report = replay(&*disk, directory.path(), &mut |_, _| Ok(())).unwrap();
+    let report = replay(&*disk, directory.path(), 0, &mut |_, _| Ok(())).unwrap();
     let queue = Arc::new(CommitQueue::default());
     let options = WalOptions::default();
     let mut committer =

@@ -11,7 +11,7 @@ use silverback::wal::{ReplayReport, WalError, replay};
 
 fn records(disk: &SimDisk) -> Result<(ReplayReport, Vec<u64>), WalError> {
     let mut seqs = Vec::new();
-    let report = replay(disk, Path::new("data"), &mut |seq, record| {
+    let report = replay(disk, Path::new("data"), 0, &mut |seq, record| {
         seqs.push(seq);
         record.definitions().for_each(drop);
         record.samples().for_each(drop);

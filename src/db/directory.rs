@@ -4,14 +4,34 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::manifest::ManifestError;
+use super::manifest::layout::{
+    BLOCKS_DIR, MANIFEST_FILE, MANIFEST_UNFINISHED, REGISTRY_DIR, SPILL_DIR,
+};
+use super::store::StoreError;
 use crate::fs::{Disk, Lock};
 use crate::wal::WalError;
 use crate::wal::layout::WAL_DIR;
 
 /// Name of the lock file.
 pub const LOCK_FILE: &str = "LOCK";
+/// Folder of files taken out of use because they are damaged.
+pub const QUARANTINE_DIR: &str = "quarantine";
+/// Folder of copies made on demand.
+pub const SNAPSHOTS_DIR: &str = "snapshots";
 /// What may lie in a data directory; `lost+found` is there when it is the root of a file system.
-const KNOWN_NAMES: &[&str] = &[LOCK_FILE, WAL_DIR, "lost+found"];
+const KNOWN_NAMES: &[&str] = &[
+    LOCK_FILE,
+    MANIFEST_FILE,
+    MANIFEST_UNFINISHED,
+    WAL_DIR,
+    REGISTRY_DIR,
+    SPILL_DIR,
+    BLOCKS_DIR,
+    QUARANTINE_DIR,
+    SNAPSHOTS_DIR,
+    "lost+found",
+];
 
 /// The directory cannot be opened. The text is one line with the remedy; what lies below it is its source.
 #[derive(Debug)]
@@ -22,6 +42,10 @@ pub enum OpenError {
     Foreign { path: PathBuf, found: String },
     /// The operating system refused.
     Io { path: PathBuf, doing: &'static str, source: io::Error },
+    /// The manifest cannot be read.
+    Manifest(ManifestError),
+    /// A file that the manifest lists cannot be read, or the disk refuses what a start has to do.
+    Store(StoreError),
     /// The write-ahead log cannot be read.
     Wal(WalError),
 }
@@ -40,6 +64,8 @@ impl fmt::Display for OpenError {
             OpenError::Io { path, doing, .. } => {
                 write!(f, "cannot {doing} {path:?} (check the path, its owner and the free space)")
             }
+            OpenError::Manifest(_) => f.write_str("cannot read the manifest"),
+            OpenError::Store(_) => f.write_str("cannot open the files of the data directory"),
             OpenError::Wal(_) => f.write_str("cannot read the write-ahead log"),
         }
     }
@@ -50,6 +76,8 @@ impl std::error::Error for OpenError {
         match self {
             OpenError::Locked { .. } | OpenError::Foreign { .. } => None,
             OpenError::Io { source, .. } => Some(source),
+            OpenError::Manifest(error) => Some(error),
+            OpenError::Store(error) => Some(error),
             OpenError::Wal(error) => Some(error),
         }
     }

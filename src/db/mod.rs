@@ -1,16 +1,30 @@
 //! The database: opens a data directory, recovers it, takes batches, gives views.
 //!
 //! A batch goes through three hands. The thread that calls [`Db::submit`] resolves its series and writes its record; the
-//! WAL thread makes a group of records durable; an apply thread puts the samples into the head and reports. Each loop
-//! is a thin one over a step (`Core::commit_once`, `Appliers::apply_once`), and tests call the steps themselves.
+//! WAL thread makes a group of records durable; an apply thread puts the samples into the head and reports. A fourth, the
+//! maintenance thread, moves samples down: seals generations, writes spills, merges them, makes blocks. Each loop is a
+//! thin one over a step (`Core::commit_once`, `Appliers::apply_once`, `Core::maintain_once`), and tests call the steps
+//! themselves.
 
 pub mod directory;
+pub mod garbage;
+mod build;
+mod layers;
+mod maintenance;
+mod merge_spills;
+pub mod manifest;
 mod open;
 pub mod options;
+pub mod plan;
 pub mod recover;
+mod seal;
+mod spill;
 pub mod stats;
+mod store;
 mod submit;
+mod streams;
 mod threads;
+mod view;
 
 use std::io;
 use std::path::Path;
@@ -19,33 +33,45 @@ pub use directory::OpenError;
 pub use options::{Clock, Monotonic, Options, Threads};
 pub use recover::Recovery;
 pub use stats::DbStats;
+pub use store::StoreError;
 pub use submit::SubmitError;
+pub use view::View;
 
 use crate::fs::{Disk, Lock};
 use crate::head::Head;
-use crate::head::source::HeadSource;
-use crate::model::{Batch, Outcome};
+use crate::head::older::{Looked, Older};
+use crate::head::work::Slot;
+use crate::model::{Batch, Outcome, Timestamp};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
-use crate::wal::{CommitQueue, Committer, WalStats};
+use crate::wal::{CommitQueue, Committer, Front, WalStats};
+use layers::CurrentLayers;
+use maintenance::Maintenance;
+use store::Store;
 use submit::{Pending, Scratch};
-use threads::ThreadHandles;
-
-/// What a query reads: see [`Db::view`].
-pub type View = HeadSource;
+use threads::{Bell, ThreadHandles};
 
 /// An open database. Dropped without [`Db::close`] it takes nothing more; its threads finish what was taken, mark the end
 /// of the log, release the directory and end, at a time that nobody is told.
 pub struct Db {
     core: Arc<Core>,
     threads: Mutex<ThreadHandles>,
-    /// Stepped by hand when the database has no threads of its own; None once it is closed or has threads.
-    stepped: Mutex<Option<Committer<Pending>>>,
     recovery: Recovery,
 }
 
 /// What the threads share.
 struct Core {
-    head: Arc<Head>,
+    layers: CurrentLayers,
+    store: Store,
+    /// Held while a group is made durable and handed to the shards, and while a generation ends. None once the log is
+    /// closed.
+    committer: Mutex<Option<Committer<Pending>>>,
+    /// Where the log is cut.
+    front: Front,
+    /// Held by whoever moves samples down.
+    maintenance: Mutex<Maintenance>,
+    /// Rung when the database closes.
+    bell: Bell,
+    limits: Limits,
     queue: Arc<CommitQueue<Pending>>,
     clock: Clock,
     monotonic: Monotonic,
@@ -56,6 +82,31 @@ struct Core {
     lock: Mutex<Option<Box<dyn Lock>>>,
     /// What the disk said when a group could not be written.
     read_only_cause: Mutex<Option<String>>,
+}
+
+/// What bounds memory, disk and the next start. See [`Options`].
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    memory_budget_bytes: usize,
+    spill_wal_bytes: u64,
+    retention_ms: Option<i64>,
+}
+
+impl Older for Core {
+    fn look(&self, slot: Slot, timestamp: Timestamp) -> Looked {
+        self.view().look(slot, timestamp)
+    }
+}
+
+impl Core {
+    /// The series in memory. They change places at a swap, which waits for requests on their way.
+    fn head(&self) -> Arc<Head> {
+        self.layers.get().head.clone()
+    }
+
+    fn view(&self) -> View {
+        View::new(self.layers.get())
+    }
 }
 
 impl Db {
@@ -87,12 +138,10 @@ impl Db {
         self.core.submit(batch, Box::new(on_done));
     }
 
-    /// What queries read, as it is whenever they read: a view holds on to the series in memory, not to a moment. A
-    /// selection finds the series with samples applied until then, and reading one of them gives its samples applied
-    /// until that. So everything acknowledged before is there, and requests applied later may appear, one of them perhaps
-    /// in one series and not yet in another.
+    /// What queries read: everything acknowledged before. A view holds on to what there was when it was taken; requests
+    /// applied while it is read may appear, one of them perhaps in one series and not yet in another.
     pub fn view(&self) -> View {
-        HeadSource::new(self.core.head.clone())
+        self.core.view()
     }
 
     /// What the last start found.
@@ -106,10 +155,36 @@ impl Db {
 
     /// Commits and applies everything that waits. Only for a database opened with [`Threads::Stepped`].
     pub fn step(&self) {
-        if let Some(committer) = self.stepped.lock().as_mut() {
-            self.core.commit_once(committer);
-        }
-        while self.core.head.appliers.apply_once() {}
+        self.core.commit_once();
+        while self.core.head().appliers.apply_once(&*self.core) {}
+    }
+
+    /// Does what maintenance has to do, until nothing is left.
+    ///
+    /// # Errors
+    /// The disk refused; what is not done is done later.
+    pub fn maintain(&self) -> Result<(), StoreError> {
+        let mut maintenance = self.core.maintenance.lock();
+        while self.core.maintain_once(&mut maintenance)? {}
+        Ok(())
+    }
+
+    /// Moves all samples from memory to files, and those of every window to blocks.
+    ///
+    /// # Errors
+    /// The disk refused; samples that are in no file stay where they are.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mut maintenance = self.core.maintenance.lock();
+        self.core.flush(&mut maintenance)
+    }
+
+    /// Merges blocks as far as they can be.
+    ///
+    /// # Errors
+    /// The disk refused; blocks that could not be merged stay as they are.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        let _maintenance = self.core.maintenance.lock();
+        self.core.compact_all()
     }
 
     /// Takes no more batches, finishes those taken, marks the end of the log, releases the directory. Later calls do
@@ -118,20 +193,28 @@ impl Db {
     /// # Errors
     /// What was acknowledged is safe, but the end of the log could not be marked.
     pub fn close(&self) -> io::Result<()> {
-        self.core.closed.store(true, Ordering::SeqCst);
-        self.core.queue.close();
-        self.step();
-        let stepped = self.stepped.lock().take().map_or(Ok(()), Committer::close);
-        let threaded = self.threads.lock().join();
+        self.core.begin_close();
+        if self.threads.lock().is_stepped() {
+            self.step();
+        }
+        let closed = self.threads.lock().join().and(self.core.close_log());
         self.core.lock.lock().take();
-        stepped.and(threaded).map_err(|error| io::Error::other(error.to_string()))
+        closed.map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+impl Core {
+    /// Takes no more batches. The threads end once those taken are finished.
+    fn begin_close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.queue.close();
+        self.bell.ring();
     }
 }
 
 impl Drop for Db {
     fn drop(&mut self) {
         // The threads end by themselves once nothing can come any more; what they took is still finished.
-        self.core.closed.store(true, Ordering::SeqCst);
-        self.core.queue.close();
+        self.core.begin_close();
     }
 }

@@ -1,60 +1,117 @@
 //! Opening: one function per step, in the order they happen.
+//!
+//! 1. Claim the directory.
+//! 2. Read the manifest; remove what it does not list.
+//! 3. Open the registry files, then the spills.
+//! 4. Replay the log behind them into a sealed generation.
+//! 5. Begin an open generation and a segment of the log, and start the threads.
 
 use std::path::Path;
 
-use super::directory::{check_names, claim};
+use super::directory::{check_names, claim, doing};
+use super::layers::{CurrentLayers, Layers};
+use super::maintenance::Maintenance;
+use super::manifest::Manifest;
 use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
-use super::recover::{Recovery, Replayed};
-use super::threads::{ThreadHandles, report_start};
-use super::{Core, Db, OpenError, View};
+use super::recover::{Opened, Recovery, Replayed, open_files};
+use super::store::Store;
+use super::threads::{Bell, ThreadHandles, report_start};
+use super::{Core, Db, Limits, OpenError, View, garbage};
 use crate::fs::Disk;
 use crate::head::Head;
-use crate::head::source::HeadSource;
+use crate::head::generation::Generation;
+use crate::head::source::HeadLayers;
+use crate::model::{Timestamp, WINDOW_MS};
 use crate::sync::{Arc, AtomicBool, Mutex};
-use crate::wal::{CommitQueue, Committer, ReplayReport, WalError, WalOptions, inspect, replay};
+use crate::wal::{CommitQueue, Committer, WalOptions, inspect, replay};
 
 pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let lock = claim(&*options.disk, &options.path)?;
-    let head = Arc::new(Head::new(options.series_max));
-    let (recovery, report) = recover(&head, |apply| replay(&*options.disk, &options.path, apply))?;
-    let queue = Arc::new(CommitQueue::default());
-    let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
-    let disk = options.disk.clone();
-    let now = (options.monotonic)();
-    let committer = Committer::start(disk, &options.path, wal, &report, queue.clone(), now);
-    report_start(&committer);
-    let core = Arc::new(Core {
-        head,
-        queue,
-        clock: options.clock,
-        monotonic: options.monotonic,
-        closed: AtomicBool::new(false),
-        scratch: Mutex::default(),
-        wal_stats: committer.stats(),
-        lock: Mutex::new(Some(lock)),
-        read_only_cause: Mutex::default(),
-    });
-    let (threads, stepped) = match options.threads {
-        Threads::Own => (ThreadHandles::start(&core, committer), None),
-        Threads::Stepped => (ThreadHandles::default(), Some(committer)),
+    let (manifest, _) =
+        Manifest::open(options.disk.clone(), &options.path).map_err(OpenError::Manifest)?;
+    garbage::remove(&*options.disk, &options.path, &manifest)
+        .map_err(doing("list", &options.path))?;
+    let store = Store::new(options.disk.clone(), options.path.clone(), manifest);
+    store.create_folders().map_err(OpenError::Store)?;
+    let state = store.with_state(Clone::clone);
+    let opened = open_files(&*options.disk, &options.path, &state, options.series_max)?;
+    let registered = opened.registry.len() as u32;
+    let mut replayed =
+        Replayed::new(&opened.registry, state.wal_seq, super::seal::open_from((options.clock)()));
+    let report =
+        replay(&*options.disk, &options.path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
+            .map_err(OpenError::Wal)?;
+    let (recovery, generations) = replayed.finish(&report);
+    let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
+    let core = start_core(&options, lock, layers, store, &report, registered);
+    let threads = match options.threads {
+        Threads::Own => ThreadHandles::start(&core),
+        Threads::Stepped => ThreadHandles::default(),
     };
-    Ok(Arc::new(Db { core, threads: Mutex::new(threads), stepped: Mutex::new(stepped), recovery }))
+    Ok(Arc::new(Db { core, threads: Mutex::new(threads), recovery }))
 }
 
 pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
     check_names(disk, path)?;
-    let head = Arc::new(Head::new(SERIES_MAX_DEFAULT));
-    let (recovery, _) = recover(&head, |apply| inspect(disk, path, apply))?;
-    Ok((HeadSource::new(head), recovery))
+    let (state, _) = Manifest::read_only(disk, path).map_err(OpenError::Manifest)?;
+    let opened = open_files(disk, path, &state, SERIES_MAX_DEFAULT)?;
+    let mut replayed = Replayed::new(&opened.registry, state.wal_seq, Timestamp::MIN);
+    let report = inspect(disk, path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
+        .map_err(OpenError::Wal)?;
+    let (recovery, generations) = replayed.finish(&report);
+    let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
+    Ok((View::new(Arc::new(layers)), recovery))
 }
 
-/// Replays the log into the head.
-fn recover(
-    head: &Head,
-    read_log: impl FnOnce(crate::wal::replay::Apply<'_>) -> Result<ReplayReport, WalError>,
-) -> Result<(Recovery, ReplayReport), OpenError> {
-    let mut replayed = Replayed::new(head);
-    let report =
-        read_log(&mut |seq, record| replayed.record(seq, record)).map_err(OpenError::Wal)?;
-    Ok((replayed.finish(&report), report))
+/// Puts a head together of what was found, with an open generation that begins at `next_seq`.
+fn assemble(opened: Opened, mut generations: Vec<Arc<Generation>>, next_seq: u64) -> Layers {
+    let Opened { registry, spills, blocks } = opened;
+    let in_blocks = blocks.iter().map(|block| block.meta().range.maxt);
+    let in_spills = spills.iter().map(|spill| spill.meta().range.maxt);
+    let replayed = generations.iter().map(|generation| generation.range().maxt);
+    let floor = in_blocks.chain(in_spills).chain(replayed).max().unwrap_or(Timestamp::MIN);
+    let open = Generation::new(generations.len() as u64, next_seq);
+    let head = Arc::new(Head::new(registry, &open, floor));
+    generations.push(open);
+    Layers { blocks, samples: Arc::new(HeadLayers { spills, generations }), head }
+}
+
+fn start_core(
+    options: &Options,
+    lock: Box<dyn crate::fs::Lock>,
+    layers: Layers,
+    store: Store,
+    report: &crate::wal::ReplayReport,
+    registered: u32,
+) -> Arc<Core> {
+    let queue = Arc::new(CommitQueue::default());
+    let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
+    let now = (options.monotonic)();
+    let committer =
+        Committer::start(options.disk.clone(), &options.path, wal, report, queue.clone(), now);
+    report_start(&committer);
+    // What was replayed is sealed: the next window that ends is the first to wait for.
+    let sealed_open_from = super::seal::open_from((options.clock)()).saturating_sub(WINDOW_MS);
+    let maintenance = Maintenance { registered, sealed_open_from, ..Maintenance::default() };
+    Arc::new(Core {
+        layers: CurrentLayers::new(layers),
+        store,
+        wal_stats: committer.stats(),
+        front: committer.front(),
+        committer: Mutex::new(Some(committer)),
+        maintenance: Mutex::new(maintenance),
+        bell: Bell::default(),
+        limits: Limits {
+            memory_budget_bytes: options.memory_budget_bytes,
+            spill_wal_bytes: options.spill_wal_bytes,
+            retention_ms: None,
+        },
+        queue,
+        clock: options.clock.clone(),
+        monotonic: options.monotonic.clone(),
+        closed: AtomicBool::new(false),
+        scratch: Mutex::default(),
+        lock: Mutex::new(Some(lock)),
+        read_only_cause: Mutex::default(),
+    })
 }

@@ -17,6 +17,12 @@ pub type Monotonic = Arc<dyn Fn() -> Instant + Send + Sync>;
 /// Series the head takes: about 450 bytes each, so that the default bounds the head at some 20 GB.
 pub const SERIES_MAX_DEFAULT: usize = 50_000_000;
 
+/// Memory for samples and series where the machine's is not known.
+pub const MEMORY_BUDGET_DEFAULT_BYTES: usize = 1 << 30;
+
+/// Log between two spills: some three million samples, which a start sorts in 0.2 s.
+pub const SPILL_WAL_BYTES_DEFAULT: u64 = 32 << 20;
+
 /// Who runs the loops of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
@@ -39,6 +45,10 @@ pub struct Options {
     pub wal_segment_bytes: u64,
     /// New series beyond this many are refused.
     pub series_max: usize,
+    /// What samples and series may take of memory: samples leave it early when they take too large a share.
+    pub memory_budget_bytes: usize,
+    /// Samples are written to files when so much of log was written: it is what the next start has to read.
+    pub spill_wal_bytes: u64,
 }
 
 impl Options {
@@ -52,6 +62,8 @@ impl Options {
             threads: Threads::Own,
             wal_segment_bytes: crate::wal::layout::WAL_SEGMENT_BYTES,
             series_max: SERIES_MAX_DEFAULT,
+            memory_budget_bytes: MEMORY_BUDGET_DEFAULT_BYTES,
+            spill_wal_bytes: SPILL_WAL_BYTES_DEFAULT,
         }
     }
 }

@@ -1,16 +1,60 @@
-//! What a start does with what is on disk, in order: replay the log into the head, count what was damaged. Later steps
-//! (manifest, blocks, spills) come before the log.
+//! What a start does with what is on disk, in order: open the registry files and the spills, replay the log behind them into
+//! a sealed generation, count what was damaged.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::OpenError;
+use super::manifest::{FileId, State};
+use super::store::StoreError;
+use crate::block::Block;
 use crate::error::Corrupt;
-use crate::head::Head;
-use crate::head::work::{Slot, Work};
-use crate::model::{CommitSeq, Labels, Sample, SeriesRef};
+use crate::fs::Disk;
+use crate::head::generation::Generation;
+use crate::head::registry::{Registry, RegistryOptions};
+use crate::head::registry_delta::read_definitions;
+use crate::head::replay::ReplayedSamples;
+use crate::head::spill::Spill;
+use crate::model::{CommitSeq, Labels, SeriesRef, Timestamp};
+use crate::sync::Arc;
 use crate::wal::{Damage, Record, ReplayReport};
 
-/// Samples applied together, half a megabyte of them: enough that each shard gets a run even from small requests.
-const BATCH_SAMPLES: usize = 16 << 10;
+/// Samples sealed together: some 160 MiB of them while they are sorted. The log seldom holds more.
+const REPLAYED_SAMPLES_MAX: usize = 4 << 20;
+
+/// What the files that the manifest lists hold.
+pub(super) struct Opened {
+    pub(super) registry: Registry,
+    pub(super) spills: Vec<Arc<Spill>>,
+    pub(super) blocks: Vec<Arc<Block>>,
+}
+
+/// Opens the files that are listed.
+pub(super) fn open_files(
+    disk: &dyn Disk,
+    dir: &Path,
+    state: &State,
+    series_max: usize,
+) -> Result<Opened, OpenError> {
+    let registry = Registry::new(RegistryOptions { series_max });
+    let (mut spills, mut blocks) = (Vec::new(), Vec::new());
+    for id in state.files.keys() {
+        let path = id.path(dir);
+        let opened = match id {
+            FileId::RegistryBase(_) | FileId::RegistryDelta(_) => {
+                read_definitions(disk, &path, |definitions| {
+                    let _ = registry.restore(definitions);
+                })
+            }
+            FileId::Spill(number) => Spill::open(disk, &path, *number).map(|spill| spills.push(Arc::new(spill))),
+            FileId::Block(_) => Block::open(disk, &path).map(|block| blocks.push(Arc::new(block))),
+        };
+        opened.map_err(StoreError::File).map_err(OpenError::Store)?;
+    }
+    spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().max_seq);
+    blocks.sort_by_key(|block: &Arc<Block>| block.meta().max_seq);
+    Ok(Opened { registry, spills, blocks })
+}
 
 /// What the last start found.
 #[derive(Debug, Clone, Default)]
@@ -31,27 +75,38 @@ pub struct Recovery {
     pub took: Duration,
 }
 
-/// Puts the records of the log back into an empty head.
+/// Collects the records of the log behind what is in files.
 pub(super) struct Replayed<'a> {
-    head: &'a Head,
+    registry: &'a Registry,
     started: Instant,
     /// The sequence of the last record taken.
     last_seq: CommitSeq,
+    /// The sequence of the first record that is in no generation yet.
+    first_seq: CommitSeq,
+    open_from: Timestamp,
     orphaned_samples: u64,
     definitions: Vec<(SeriesRef, Labels)>,
-    /// Resolved samples of one or more records, in commit order.
-    batch: Vec<(Slot, Sample)>,
+    samples: ReplayedSamples,
+    generations: Vec<Arc<Generation>>,
 }
 
 impl<'a> Replayed<'a> {
-    pub(super) fn new(head: &'a Head) -> Replayed<'a> {
+    /// `open_from` is the start of the oldest window that is not over.
+    pub(super) fn new(
+        registry: &'a Registry,
+        wal_seq: CommitSeq,
+        open_from: Timestamp,
+    ) -> Replayed<'a> {
         Replayed {
-            head,
+            registry,
             started: Instant::now(),
-            last_seq: 0,
+            last_seq: wal_seq,
+            first_seq: wal_seq + 1,
+            open_from,
             orphaned_samples: 0,
             definitions: Vec::new(),
-            batch: Vec::new(),
+            samples: ReplayedSamples::default(),
+            generations: Vec::new(),
         }
     }
 
@@ -63,14 +118,14 @@ impl<'a> Replayed<'a> {
         self.skip_to(seq);
         self.definitions.clear();
         self.definitions.extend(record.definitions());
-        self.head.registry.restore(&self.definitions)?;
+        self.registry.restore(&self.definitions)?;
         self.last_seq = seq;
-        self.head.registry.resolve_replayed(record.samples(), |slot, sample| match slot {
-            Some(slot) => self.batch.push((slot, sample)),
+        self.registry.resolve_replayed(record.samples(), |slot, sample| match slot {
+            Some(slot) => self.samples.push(slot, sample),
             None => self.orphaned_samples += 1,
         });
-        if self.batch.len() >= BATCH_SAMPLES {
-            self.apply_batch();
+        if self.samples.len() >= REPLAYED_SAMPLES_MAX {
+            self.seal();
         }
         Ok(())
     }
@@ -79,31 +134,36 @@ impl<'a> Replayed<'a> {
     fn skip_to(&mut self, seq: CommitSeq) {
         let lost = seq.saturating_sub(self.last_seq + 1);
         if lost > 0 {
-            self.head.registry.skip_lost(lost);
+            self.registry.skip_lost(lost);
             self.last_seq += lost;
         }
     }
 
-    fn apply_batch(&mut self) {
-        let runs = self.batch.iter().zip(0..);
-        let runs = runs.map(|((slot, sample), at)| (*slot, at, std::slice::from_ref(sample)));
-        self.head.appliers.apply_replayed(&Work::new(runs, |_| {}));
-        self.batch.clear();
+    /// Makes a generation of what was collected.
+    fn seal(&mut self) {
+        if self.samples.is_empty() {
+            return;
+        }
+        let number = self.generations.len() as u64;
+        let seqs = (self.first_seq, self.last_seq);
+        self.generations.push(self.samples.seal(number, seqs, self.open_from));
+        self.first_seq = self.last_seq + 1;
     }
 
-    pub(super) fn finish(mut self, report: &ReplayReport) -> Recovery {
-        self.apply_batch();
+    pub(super) fn finish(mut self, report: &ReplayReport) -> (Recovery, Vec<Arc<Generation>>) {
+        self.seal();
         self.skip_to(report.last_seq + 1);
-        let redefined_series = self.head.registry.finish_replay();
-        Recovery {
+        let redefined_series = self.registry.finish_replay();
+        let recovery = Recovery {
             records: report.frames,
             samples: report.samples,
-            series: self.head.registry.len(),
+            series: self.registry.len(),
             trimmed_bytes: report.trimmed_bytes,
             damages: report.damages.clone(),
             orphaned_samples: self.orphaned_samples,
             redefined_series,
             took: self.started.elapsed(),
-        }
+        };
+        (recovery, self.generations)
     }
 }

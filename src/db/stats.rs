@@ -33,8 +33,8 @@ impl DbStats {
     pub(super) fn of(core: &Core) -> DbStats {
         let wal = &core.wal_stats;
         DbStats {
-            registry: core.head.registry.stats(),
-            apply: core.head.appliers.stats(),
+            registry: core.head().registry.stats(),
+            apply: core.head().appliers.stats(),
             wal: WalSnapshot {
                 groups: wal.groups(),
                 frames: wal.frames(),

@@ -132,7 +132,7 @@ impl Core {
 
     fn submit_with(&self, scratch: &mut Scratch, batch: Batch, mut reply: Reply) {
         let Scratch { resolution, record } = scratch;
-        self.head.registry.resolve(&batch, resolution);
+        self.head().registry.resolve(&batch, resolution);
         reply.outcome.merge(std::mem::take(&mut resolution.outcome));
         record.clear();
         for (item, series) in batch.items.iter().zip(&resolution.refs) {

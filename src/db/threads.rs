@@ -2,55 +2,82 @@
 //! the engine writes to the log of events, and nowhere else.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::Core;
+use super::maintenance::{MAINTENANCE_INTERVAL, MAINTENANCE_RETRY};
 use super::submit::Pending;
-use crate::head::apply::Appliers;
-use crate::sync::Arc;
+use crate::error::{Corrupt, chain};
+use crate::sync::{Arc, Condvar, Mutex};
+use crate::wal::commit::PROBE_INTERVAL;
 use crate::wal::{Committer, Group, Wake, WalError};
 
 /// Threads that apply samples: one keeps up with the WAL thread on two cores; a second helps when there are more.
 const APPLY_THREADS_MAX: usize = 2;
 
-/// The running threads of a database.
+/// Wakes the maintenance thread when there is no time left to wait.
+#[derive(Default)]
+pub(super) struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        *self.rung.lock() = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for so long; false once it was rung.
+    fn wait(&self, time: Duration) -> bool {
+        let mut rung = self.rung.lock();
+        if !*rung {
+            self.changed.wait_for(&mut rung, time);
+        }
+        !*rung
+    }
+}
+
+/// The running threads of a database; none if it is stepped by hand.
 #[derive(Default)]
 pub(super) struct ThreadHandles {
-    commit: Option<JoinHandle<Result<(), WalError>>>,
+    commit: Option<JoinHandle<()>>,
     apply: Vec<JoinHandle<()>>,
-    core: Option<Arc<Core>>,
+    maintenance: Option<JoinHandle<()>>,
 }
 
 impl ThreadHandles {
-    pub(super) fn start(core: &Arc<Core>, committer: Committer<Pending>) -> ThreadHandles {
+    pub(super) fn start(core: &Arc<Core>) -> ThreadHandles {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let apply_threads = (cores / 2).clamp(1, APPLY_THREADS_MAX);
-        let apply = (0..apply_threads).map(|_| {
+        let with_core = |name: &str, body: fn(&Core)| {
             let core = core.clone();
-            spawn("apply", move || apply_loop(&core.head.appliers))
-        });
-        let commit = {
-            let core = core.clone();
-            spawn("wal", move || commit_loop(&core, committer))
+            spawn(name, move || body(&core))
         };
-        ThreadHandles { apply: apply.collect(), commit: Some(commit), core: Some(core.clone()) }
+        ThreadHandles {
+            apply: (0..apply_threads).map(|_| with_core("apply", apply_loop)).collect(),
+            commit: Some(with_core("wal", commit_loop)),
+            maintenance: Some(with_core("maintenance", maintenance_loop)),
+        }
     }
 
-    /// Waits until everything queued is committed and applied. The queue must be closed.
+    pub(super) fn is_stepped(&self) -> bool {
+        self.commit.is_none()
+    }
+
+    /// Waits until everything queued is committed and applied. The queue must be closed and the bell rung.
     pub(super) fn join(&mut self) -> Result<(), WalError> {
-        let closed = match self.commit.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(closed)) => closed,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-        };
-        if let Some(core) = self.core.take() {
-            core.head.appliers.close();
-        }
-        for thread in self.apply.drain(..) {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-        closed
+        // First, since it waits for the shards.
+        join(self.maintenance.take());
+        join(self.commit.take());
+        self.apply.drain(..).for_each(|thread| join(Some(thread)));
+        Ok(())
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(Err(panic)) = thread.map(JoinHandle::join) {
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -69,29 +96,50 @@ fn spawn<T: Send + 'static>(
     }
 }
 
-fn commit_loop(core: &Core, mut committer: Committer<Pending>) -> Result<(), WalError> {
-    while committer.wait() != Wake::Closed {
-        core.commit_once(&mut committer);
+fn commit_loop(core: &Core) {
+    while core.queue.wait(core.wal_stats.read_only().then_some(PROBE_INTERVAL)) != Wake::Closed {
+        core.commit_once();
     }
-    core.head.appliers.close();
-    committer.close()
+    core.head().appliers.close();
 }
 
-fn apply_loop(appliers: &Appliers) {
+fn apply_loop(core: &Core) {
+    let mut head = core.head();
     loop {
-        let seen = appliers.wakes();
-        let worked = appliers.apply_once();
-        if !worked && !appliers.wait(seen) {
-            break;
+        let seen = head.appliers.wakes();
+        let worked = head.appliers.apply_once(core);
+        if !worked && !head.appliers.wait(seen) {
+            // What was pushed between the last look and the close.
+            while head.appliers.apply_once(core) {}
+            let now = core.head();
+            if Arc::ptr_eq(&now, &head) {
+                break;
+            }
+            head = now;
         }
     }
-    // What was pushed between the last look and the close.
-    while appliers.apply_once() {}
+}
+
+fn maintenance_loop(core: &Core) {
+    let mut pause = MAINTENANCE_INTERVAL;
+    while core.bell.wait(pause) {
+        let mut maintenance = core.maintenance.lock();
+        pause = match core.maintain_once(&mut maintenance) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => MAINTENANCE_INTERVAL,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "maintenance could not go on; it tries again");
+                MAINTENANCE_RETRY
+            }
+        };
+    }
 }
 
 impl Core {
     /// One group: makes durable what is queued, hands it to the shards, or answers why not.
-    pub(super) fn commit_once(&self, committer: &mut Committer<Pending>) {
+    pub(super) fn commit_once(&self) {
+        let mut committer = self.committer.lock();
+        let Some(committer) = committer.as_mut() else { return };
         let was_read_only = self.wal_stats.read_only();
         let group = committer.commit_once((self.monotonic)());
         report_group(&group, was_read_only);
@@ -99,13 +147,19 @@ impl Core {
             Ok(first_seq) => first_seq,
             Err(cause) => return self.refuse_group(group.tokens, &*cause),
         };
+        let head = self.head();
         for (seq, pending) in (first_seq..).zip(group.tokens) {
             if !pending.defined.is_empty() {
-                self.head.registry.mark_durable(pending.defined);
+                head.registry.mark_durable(pending.defined);
             }
-            self.head.appliers.push(seq, &pending.work);
+            head.appliers.push(seq, &pending.work);
         }
-        self.head.appliers.wake();
+        head.appliers.wake();
+    }
+
+    /// Marks the end of the log, once.
+    pub(super) fn close_log(&self) -> Result<(), WalError> {
+        self.committer.lock().take().map_or(Ok(()), Committer::close)
     }
 }
 
@@ -114,6 +168,14 @@ pub(super) fn report_start(committer: &Committer<Pending>) {
     if let Some(cause) = committer.trouble() {
         report_read_only(cause);
     }
+}
+
+/// Says that a file is damaged and where it is now.
+pub(super) fn report_quarantine(corrupt: &Corrupt) {
+    tracing::error!(
+        error = %corrupt,
+        "a file is damaged: what could be read of it is kept, and the file was moved to quarantine"
+    );
 }
 
 fn report_read_only(cause: &WalError) {

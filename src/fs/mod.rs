@@ -49,9 +49,20 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// The size of the file system that holds an existing path, and what of it this process may still fill.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+
     /// Takes the exclusive lock of a file (created if missing), held until dropped.
     /// `WouldBlock`: another process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
+}
+
+/// The room of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub total_bytes: u64,
+    /// Without what is reserved for the superuser.
+    pub available_bytes: u64,
 }
 
 /// A file being written, only at its end.

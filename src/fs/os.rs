@@ -13,7 +13,7 @@ use std::process;
 
 use bytes::Bytes;
 
-use super::{Append, Blob, Disk, Lock, mmap, range_within};
+use super::{Append, Blob, Disk, Lock, Space, mmap, range_within};
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
@@ -72,6 +72,14 @@ impl Disk for OsDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(or_working_dir(dir))?.sync_all()
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(or_working_dir(path))?;
+        Ok(Space {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            available_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

@@ -194,3 +194,16 @@ fn a_lock_has_one_holder() {
         assert_eq!(disk.list(dir).unwrap(), ["LOCK"]);
     });
 }
+
+#[test]
+fn there_is_room_where_there_is_a_path() {
+    on_both(|disk, dir| {
+        let path = dir.join("file");
+        write(disk, &path, b"hello");
+        for path in [dir, &path] {
+            let space = disk.space(path).unwrap();
+            assert!(space.total_bytes > 0 && space.available_bytes <= space.total_bytes);
+        }
+        assert_eq!(disk.space(&dir.join("missing")).unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}

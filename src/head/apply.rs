@@ -8,15 +8,17 @@
 use std::collections::VecDeque;
 
 use super::encoded::EncodedSeries;
+use super::generation::Generation;
+use super::older::Older;
+use super::run::read_runs;
 use super::series::SeriesStore;
 use super::work::{SHARDS, Slot, Work, index_of, shard_of};
 use crate::error::Corrupt;
-use crate::model::{CommitSeq, TimeRange};
+use crate::model::{CommitSeq, TimeRange, Timestamp};
 use crate::read::Columns;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 
 /// All shards.
-#[derive(Default)]
 pub struct Appliers {
     shards: [Shard; SHARDS],
     /// The sequence pushed last.
@@ -35,7 +37,6 @@ struct Signal {
 }
 
 /// One shard, on cache lines of its own.
-#[derive(Default)]
 #[repr(align(128))]
 struct Shard {
     queue: Mutex<VecDeque<Arc<Work>>>,
@@ -62,11 +63,33 @@ pub struct ApplyStats {
 }
 
 impl Appliers {
+    /// Empty shards whose samples belong to `generation`. What is older than that has no sample after `floor`.
+    pub fn new(generation: &Arc<Generation>, floor: Timestamp) -> Appliers {
+        Appliers {
+            shards: std::array::from_fn(|shard| {
+                Shard::new(SeriesStore::new(shard, generation.clone(), floor))
+            }),
+            pushed: Mutex::default(),
+            signal: Mutex::default(),
+            wake: Condvar::new(),
+            next_shard: AtomicUsize::new(0),
+        }
+    }
+
     /// Queues a request. Called with rising sequences by one thread; wakes nobody.
     pub fn push(&self, seq: CommitSeq, work: &Arc<Work>) {
         let mut pushed = self.pushed.lock();
         assert!(seq > *pushed, "requests are pushed in commit order");
         *pushed = seq;
+        self.push_work(work);
+    }
+
+    /// Queues the order to seal every shard behind everything pushed before, by the thread that pushes.
+    pub fn push_seal(&self, seal: &Arc<Work>) {
+        self.push_work(seal);
+    }
+
+    fn push_work(&self, work: &Arc<Work>) {
         for shard in work.shards() {
             let shard = &self.shards[shard];
             let mut queue = shard.queue.lock();
@@ -80,13 +103,13 @@ impl Appliers {
 
     /// Applies what is queued at one shard that no other thread is draining. False if there is none: then everything
     /// queued before the call is applied, or being applied by a thread that will not stop before it is done.
-    pub fn apply_once(&self) -> bool {
+    pub fn apply_once(&self, older: &dyn Older) -> bool {
         let start = self.next_shard.fetch_add(1, Ordering::Relaxed);
-        (0..SHARDS).any(|i| self.drain((start + i) % SHARDS))
+        (0..SHARDS).any(|i| self.drain((start + i) % SHARDS, older))
     }
 
     /// Applies what is queued at one shard, unless another thread does.
-    fn drain(&self, index: usize) -> bool {
+    fn drain(&self, index: usize, older: &dyn Older) -> bool {
         let shard = &self.shards[index];
         let mut worked = false;
         // A slice queued while `draining` was still set is seen by the look at `queued` that follows its clearing.
@@ -96,7 +119,7 @@ impl Appliers {
             while let Some(work) = shard.pop() {
                 let outcome = {
                     let mut store = shard.store.lock();
-                    let outcome = work.apply(index, &mut store);
+                    let outcome = work.apply(index, &mut store, older);
                     shard.publish(&store);
                     outcome
                 };
@@ -134,31 +157,44 @@ impl Appliers {
         self.wake.notify_all();
     }
 
-    /// Applies a work at once, past the queues, and reports to nobody: for replay, before the first `push`.
-    pub fn apply_replayed(&self, work: &Work) {
-        for index in work.shards() {
-            let shard = &self.shards[index];
-            let mut store = shard.store.lock();
-            work.apply(index, &mut store);
-            shard.publish(&store);
+    /// Appends the samples that a generation has of a series within the range, in order of time, and perhaps some around
+    /// it, wherever they are at present.
+    pub fn read(
+        &self,
+        generation: &Generation,
+        slot: Slot,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
+        let (shard, index) = (shard_of(slot), index_of(slot));
+        encoded.clear();
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            if store.generation() == generation.number {
+                store.copy(index, range, encoded);
+            }
+        }
+        // A shard that was sealed meanwhile has left everything here; one that has not come to it has nothing of it.
+        match generation.shard(shard) {
+            Some(runs) if encoded.is_empty() => read_runs(runs, index as u32, range, out),
+            _ => encoded.decode(range, out),
         }
     }
 
-    /// Copies what a series has within the range; to be decoded without any lock.
-    pub fn copy(&self, slot: Slot, range: TimeRange, out: &mut EncodedSeries) {
-        self.shards[shard_of(slot)].store.lock().copy(index_of(slot), range, out);
-    }
-
-    /// Replaces the contents of `out` with the samples of a series within the range, in order of time.
-    pub fn read(&self, slot: Slot, range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
-        let mut encoded = EncodedSeries::default();
-        self.copy(slot, range, &mut encoded);
-        encoded.decode(range, out)
-    }
-
-    /// The times of the oldest and the newest sample of a series.
-    pub fn bounds(&self, slot: Slot) -> Option<TimeRange> {
-        self.shards[shard_of(slot)].store.lock().bounds(index_of(slot))
+    /// May a generation have samples of a series within the range?
+    pub fn may_have(&self, generation: &Generation, slot: Slot, range: TimeRange) -> bool {
+        let (shard, index) = (shard_of(slot), index_of(slot));
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            if store.generation() == generation.number {
+                return store.bounds(index).is_some_and(|bounds| bounds.overlaps(range));
+            }
+        }
+        generation.shard(shard).is_some_and(|runs| {
+            let mut runs = runs.values().filter(|run| run.range.overlaps(range));
+            runs.any(|run| run.chunks(index as u32).is_some())
+        })
     }
 
     pub fn stats(&self) -> ApplyStats {
@@ -179,6 +215,18 @@ impl Appliers {
 }
 
 impl Shard {
+    fn new(store: SeriesStore) -> Shard {
+        Shard {
+            queue: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            store: Mutex::new(store),
+            samples: AtomicUsize::new(0),
+            chunks: AtomicUsize::new(0),
+            memory_bytes: AtomicUsize::new(0),
+        }
+    }
+
     fn pop(&self) -> Option<Arc<Work>> {
         let mut queue = self.queue.lock();
         let work = queue.pop_front();
@@ -196,7 +244,8 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use super::super::work::ApplyOutcome;
+    use super::super::older::NothingOlder;
+    use super::super::work::{ApplyOutcome, Seal};
     use super::*;
     use crate::model::Sample;
     use crate::sync::AtomicU64;
@@ -210,9 +259,14 @@ mod tests {
         Work::new(runs, on_done)
     }
 
-    fn read(appliers: &Appliers, slot: Slot) -> Vec<(i64, f64)> {
-        let mut columns = Columns::default();
-        appliers.read(slot, TimeRange::ALL, &mut columns).unwrap();
+    fn appliers() -> (Appliers, Arc<Generation>) {
+        let generation = Generation::new(0, 1);
+        (Appliers::new(&generation, Timestamp::MIN), generation)
+    }
+
+    fn read(appliers: &Appliers, generation: &Generation, slot: Slot) -> Vec<(i64, f64)> {
+        let (mut encoded, mut columns) = (EncodedSeries::default(), Columns::default());
+        appliers.read(generation, slot, TimeRange::ALL, &mut encoded, &mut columns).unwrap();
         columns.timestamps.into_iter().zip(columns.floats).collect()
     }
 
@@ -221,27 +275,28 @@ mod tests {
         let outcome = Arc::new(Mutex::new(None));
         let reported = outcome.clone();
         appliers.push(seq, &work(samples, move |o| *reported.lock() = Some(o)));
-        while appliers.apply_once() {}
+        while appliers.apply_once(&NothingOlder) {}
         outcome.lock().take().unwrap()
     }
 
     #[test]
     fn samples_are_visible_once_applied() {
-        let appliers = Appliers::default();
+        let (appliers, generation) = appliers();
         appliers.push(1, &work(&[(0, 10, 1.0), (33, 10, 2.0)], |_| {}));
         assert_eq!(appliers.stats().queued, 2);
-        assert_eq!(read(&appliers, 0), []);
-        while appliers.apply_once() {}
-        assert_eq!(read(&appliers, 0), [(10, 1.0)]);
-        assert_eq!(read(&appliers, 33), [(10, 2.0)]);
-        assert_eq!(appliers.bounds(33), Some(TimeRange::new(10, 10)));
+        assert_eq!(read(&appliers, &generation, 0), []);
+        while appliers.apply_once(&NothingOlder) {}
+        assert_eq!(read(&appliers, &generation, 0), [(10, 1.0)]);
+        assert_eq!(read(&appliers, &generation, 33), [(10, 2.0)]);
+        assert!(appliers.may_have(&generation, 33, TimeRange::new(10, 10)));
+        assert!(!appliers.may_have(&generation, 33, TimeRange::new(11, 20)));
         assert_eq!((appliers.stats().samples, appliers.stats().queued), (2, 0));
         assert!(appliers.memory_bytes() >= 2 * 64);
     }
 
     #[test]
     fn the_offender_is_the_first_in_the_request() {
-        let appliers = Appliers::default();
+        let (appliers, _) = appliers();
         assert_eq!(apply(&appliers, 1, &[(1, 10, 1.0), (2, 10, 1.0)]).written, 2);
         let samples = [(3, 10, 1.0), (2, 10, 2.0), (1, 10, 3.0), (1, 10, 1.0), (3, 10, 5.0)];
         let outcome = apply(&appliers, 2, &samples);
@@ -253,24 +308,52 @@ mod tests {
 
     #[test]
     fn an_empty_request_is_done_at_once() {
-        let outcome = apply(&Appliers::default(), 1, &[]);
+        let outcome = apply(&appliers().0, 1, &[]);
         assert_eq!((outcome.written, outcome.duplicate, outcome.conflict), (0, 0, 0));
     }
 
+    /// Seals every shard and gives the generation that goes on.
+    fn seal(appliers: &Appliers, number: u64) -> Arc<Generation> {
+        let next = Generation::new(number, number + 1);
+        let order = Seal { open_from: 0, next: next.clone() };
+        appliers.push_seal(&Work::seal(order, || {}));
+        while appliers.apply_once(&NothingOlder) {}
+        next
+    }
+
     #[test]
-    fn replayed_samples_count_as_others() {
-        let appliers = Appliers::default();
-        let reported = |_| panic!("nobody is waiting");
-        let samples = [(5, 1, 1.0), (38, 1, 4.0), (5, 1, 2.0), (5, 2, 3.0)];
-        appliers.apply_replayed(&work(&samples, reported));
-        assert_eq!((read(&appliers, 38), appliers.stats().samples), (vec![(1, 4.0)], 3));
-        assert_eq!(apply(&appliers, 1, &[(5, 1, 2.0)]).conflict, 1);
-        assert_eq!(read(&appliers, 5), [(1, 1.0), (2, 3.0)]);
+    fn a_sealed_generation_keeps_its_samples_and_what_follows_goes_to_the_next() {
+        let (appliers, first) = appliers();
+        apply(&appliers, 1, &[(0, 10, 1.0), (33, 10, 2.0), (33, 5, 3.0)]);
+        let before = read(&appliers, &first, 33);
+        let second = seal(&appliers, 1);
+        assert!(first.is_sealed() && !second.is_sealed());
+        assert_eq!(before, [(5, 3.0), (10, 2.0)]);
+        assert_eq!(read(&appliers, &first, 33), before);
+        assert_eq!(read(&appliers, &second, 33), []);
+        assert_eq!(appliers.stats().samples, 0);
+        apply(&appliers, 2, &[(33, 20, 4.0)]);
+        assert_eq!(
+            (read(&appliers, &first, 33), read(&appliers, &second, 33)),
+            (before, vec![(20, 4.0)])
+        );
+        assert!(appliers.may_have(&first, 33, TimeRange::new(0, 7)));
+        assert!(!appliers.may_have(&first, 1, TimeRange::ALL));
+    }
+
+    #[test]
+    fn the_newest_sample_stays_known_across_a_seal() {
+        let (appliers, _) = appliers();
+        apply(&appliers, 1, &[(7, 10, 1.0)]);
+        seal(&appliers, 1);
+        assert_eq!(apply(&appliers, 2, &[(7, 10, 1.0)]).duplicate, 1);
+        assert_eq!(apply(&appliers, 3, &[(7, 10, 2.0)]).conflict, 1);
+        assert_eq!(apply(&appliers, 4, &[(7, 11, 2.0)]).written, 1);
     }
 
     #[test]
     fn a_shard_locked_by_a_reader_is_applied_all_the_same() {
-        let appliers = Appliers::default();
+        let (appliers, _) = appliers();
         let reader = appliers.shards[0].store.lock();
         std::thread::scope(|scope| {
             let applier = scope.spawn(|| apply(&appliers, 1, &[(0, 1, 1.0)]).written);
@@ -286,14 +369,14 @@ mod tests {
     fn several_threads_keep_commit_order_and_report_once() {
         const REQUESTS: u64 = 400;
         const SLOTS: Slot = 70;
-        let appliers = Appliers::default();
+        let (appliers, generation) = appliers();
         let done = Arc::new((0..REQUESTS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     loop {
                         let seen = appliers.wakes();
-                        if !appliers.apply_once() && !appliers.wait(seen) {
+                        if !appliers.apply_once(&NothingOlder) && !appliers.wait(seen) {
                             break;
                         }
                     }
@@ -322,6 +405,6 @@ mod tests {
         });
         assert!(done.iter().all(|count| count.load(Ordering::SeqCst) == 1));
         let expected: Vec<_> = (0..REQUESTS / 4).map(|i| (i as i64, (i * 4) as f64)).collect();
-        assert!((0..SLOTS).all(|slot| read(&appliers, slot) == expected));
+        assert!((0..SLOTS).all(|slot| read(&appliers, &generation, slot) == expected));
     }
 }

@@ -4,7 +4,7 @@
 use crate::encoding::bits::block_bytes;
 use crate::encoding::chunk::{OpenChunk, decode_into};
 use crate::error::Corrupt;
-use crate::model::{Sample, TimeRange};
+use crate::model::{Sample, TimeRange, Timestamp};
 use crate::read::Columns;
 use crate::sync::Arc;
 
@@ -33,6 +33,11 @@ impl Chunk {
     /// Appends the samples to the columns.
     pub fn decode(&self, out: &mut Columns) -> Result<(), Corrupt> {
         decode_into(&self.bytes, self.count as usize, &mut out.timestamps, &mut out.floats)
+    }
+
+    /// As given to [`Chunk::new`].
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Memory behind this value.
@@ -85,23 +90,47 @@ pub fn merge_late(chunks: Vec<Chunk>, late: &[Sample]) -> Result<Vec<Chunk>, Cor
     Ok(out)
 }
 
-/// Appends the columns as chunks of about equal length.
+/// Appends the columns as chunks.
 fn encode(columns: &Columns, out: &mut Vec<Chunk>) {
-    let pieces = columns.len().div_ceil(CHUNK_SAMPLES_MAX);
-    let (mut blocks, mut bytes) = (Vec::new(), Vec::new());
-    for piece in 0..pieces {
-        let rows = piece * columns.len() / pieces..(piece + 1) * columns.len() / pieces;
-        let timestamps = &columns.timestamps[rows.clone()];
-        let mut open = OpenChunk::default();
-        blocks.clear();
-        bytes.clear();
-        for (timestamp, value) in timestamps.iter().zip(&columns.floats[rows]) {
-            let full = open.append(Sample::new(*timestamp, *value));
-            blocks.extend(full.iter().flat_map(block_bytes));
+    ChunkEncoder::default().encode(&columns.timestamps, &columns.floats, |range, count, bytes| {
+        out.push(Chunk::new(range, count, bytes));
+    });
+}
+
+/// Encodes chunks; its buffers are used again for every chunk.
+#[derive(Debug, Default)]
+pub struct ChunkEncoder {
+    blocks: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl ChunkEncoder {
+    /// Encodes columns whose timestamps ascend as chunks of about equal length.
+    pub fn encode(
+        &mut self,
+        timestamps: &[Timestamp],
+        floats: &[f64],
+        mut each: impl FnMut(TimeRange, usize, &[u8]),
+    ) {
+        let pieces = timestamps.len().div_ceil(CHUNK_SAMPLES_MAX);
+        for piece in 0..pieces {
+            let (start, end) = (piece * timestamps.len(), (piece + 1) * timestamps.len());
+            let rows = start / pieces..end / pieces;
+            let range = TimeRange::new(timestamps[rows.start], timestamps[rows.end - 1]);
+            self.encode_one(&timestamps[rows.clone()], &floats[rows.clone()]);
+            each(range, rows.len(), &self.bytes);
         }
-        open.write_to(&blocks, &mut bytes);
-        let range = TimeRange::new(timestamps[0], open.last_timestamp());
-        out.push(Chunk::new(range, timestamps.len(), &bytes));
+    }
+
+    fn encode_one(&mut self, timestamps: &[Timestamp], floats: &[f64]) {
+        let mut open = OpenChunk::default();
+        self.blocks.clear();
+        self.bytes.clear();
+        for (timestamp, value) in timestamps.iter().zip(floats) {
+            let full = open.append(Sample::new(*timestamp, *value));
+            self.blocks.extend(full.iter().flat_map(block_bytes));
+        }
+        open.write_to(&self.blocks, &mut self.bytes);
     }
 }
 

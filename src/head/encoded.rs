@@ -27,9 +27,13 @@ impl EncodedSeries {
         self.late.clear();
     }
 
-    /// Replaces the contents of `out` with the samples within the range, in order of time.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.open_count == 0 && self.late.is_empty()
+    }
+
+    /// Appends the samples within the range, in order of time.
     pub fn decode(&self, range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
-        out.clear();
+        let start = out.len();
         for chunk in &self.chunks {
             chunk.decode(out)?;
         }
@@ -37,18 +41,19 @@ impl EncodedSeries {
             let (timestamps, floats) = (&mut out.timestamps, &mut out.floats);
             decode_into(&self.open, self.open_count, timestamps, floats)?;
         }
-        trim(range, out);
-        merge_samples(&self.late, 0, out);
+        trim(start, range, out);
+        merge_samples(&self.late, start, out);
         Ok(())
     }
 }
 
-/// Cuts off the rows outside the range.
-fn trim(range: TimeRange, columns: &mut Columns) {
-    let end = columns.timestamps.partition_point(|t| *t <= range.maxt);
-    let start = columns.timestamps[..end].partition_point(|t| *t < range.mint);
+/// Cuts off the rows outside the range, of those from `start` on.
+pub fn trim(start: usize, range: TimeRange, columns: &mut Columns) {
+    let rows = &columns.timestamps[start..];
+    let end = start + rows.partition_point(|t| *t <= range.maxt);
+    let begin = start + columns.timestamps[start..end].partition_point(|t| *t < range.mint);
     columns.timestamps.truncate(end);
     columns.floats.truncate(end);
-    columns.timestamps.drain(..start);
-    columns.floats.drain(..start);
+    columns.timestamps.drain(start..begin);
+    columns.floats.drain(start..begin);
 }

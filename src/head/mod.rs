@@ -3,16 +3,27 @@
 
 mod alias;
 pub mod apply;
+pub mod chunk_list;
 pub mod chunks;
 pub mod encoded;
+pub mod generation;
+pub mod older;
 mod refs;
 pub mod registry;
+pub mod registry_delta;
+pub mod replay;
+pub mod run;
 pub mod series;
 pub mod source;
+pub mod spill;
 pub mod work;
 
 use apply::Appliers;
-use registry::{Registry, RegistryOptions};
+use generation::Generation;
+use registry::Registry;
+
+use crate::model::Timestamp;
+use crate::sync::Arc;
 
 /// Everything in memory.
 pub struct Head {
@@ -21,11 +32,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// An empty head that takes at most `series_max` series.
-    pub fn new(series_max: usize) -> Head {
-        Head {
-            registry: Registry::new(RegistryOptions { series_max }),
-            appliers: Appliers::default(),
-        }
+    /// A head without samples. What comes belongs to `generation`; what is older than that has no sample after `floor`.
+    pub fn new(registry: Registry, generation: &Arc<Generation>, floor: Timestamp) -> Head {
+        Head { registry, appliers: Appliers::new(generation, floor) }
     }
 }

@@ -399,6 +399,20 @@ impl Registry {
         robbed.len() as u64
     }
 
+    /// The refs of several slots, under one lock.
+    pub fn refs_of(&self, slots: &[u32]) -> Vec<SeriesRef> {
+        let mut refs = Vec::with_capacity(slots.len());
+        self.hot.read().refs.extend(slots.iter().map(|slot| Some(*slot)), &mut refs);
+        refs
+    }
+
+    /// The slots in order of their labels.
+    pub fn sort(&self, mut slots: Vec<u32>) -> Vec<u32> {
+        let known = self.known.read();
+        slots.sort_by_cached_key(|slot| known.index.labels(*slot));
+        slots
+    }
+
     /// The labels of several slots, under one lock.
     pub fn labels_of(&self, slots: &[u32]) -> Vec<Labels> {
         let known = self.known.read();

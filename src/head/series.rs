@@ -2,24 +2,34 @@
 //! to the rest, which most appends do not follow. `apply` holds the lock around a store; a store knows of no other shard.
 //!
 //! 1. A sample newer than all of its series is appended to the open chunk, which is sealed when it is full.
-//! 2. One at a time that is taken already changes nothing: the first applied wins.
+//! 2. One at a time that is taken already changes nothing: the first applied wins, be it here or in what is older than
+//!    the store.
 //! 3. Any other came late. It waits in a sorted buffer, and a full buffer is merged into the sealed chunks, so that
 //!    these stay in order and apart and nothing is refused.
+//! 4. Sealing the store moves all samples to runs of the generation. What stays of a series is its newest sample, so
+//!    that the next one need not be looked for in what is older.
 
 use std::hint::black_box;
 
 use super::chunks::{CHUNK_SAMPLES_MAX, Chunk, merge_late};
 use super::encoded::EncodedSeries;
+use super::generation::Generation;
+use super::older::Older;
+use super::run::RunsBuilder;
+use super::work::{SHARDS, Slot};
 use crate::encoding::bits::{BLOCK_BITS, BLOCK_BYTES, Block, block_bytes};
 use crate::encoding::chunk::OpenChunk;
-use crate::model::{Sample, TimeRange};
+use crate::model::{Sample, TimeRange, Timestamp};
 use crate::read::Columns;
+use crate::sync::Arc;
 
 /// Late samples of a series that wait unencoded, at 16 bytes each: enough that rewriting a chunk, about 3 us,
 /// is shared by many; little enough for a late batch to all series.
 const LATE_SAMPLES_MAX: usize = 64;
 /// Series allocated at once: growth copies nothing, and a shard with few series takes 16 KiB.
 const PAGE_SERIES: usize = 256;
+/// The newest sample of a series of which none was appended here.
+const UNKNOWN: Timestamp = Timestamp::MIN;
 /// Bits behind which the next sample may fill the tail: most samples are shorter than the difference.
 const TAIL_NEARLY_FULL_BITS: u32 = BLOCK_BITS - 72;
 
@@ -34,9 +44,14 @@ pub enum Appended {
 }
 
 /// Samples of many series, each known by its index in the shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SeriesStore {
+    shard: usize,
     pages: Vec<Box<[Series]>>,
+    /// What the samples in the store belong to.
+    generation: Arc<Generation>,
+    /// Of a series that has no newest sample here, none in what is older is newer than this.
+    floor: Timestamp,
     stats: StoreStats,
     scratch: Scratch,
 }
@@ -83,18 +98,25 @@ struct History {
 }
 
 impl SeriesStore {
+    /// An empty store. Nothing that is older than `generation` has a sample after `floor`.
+    pub fn new(shard: usize, generation: Arc<Generation>, floor: Timestamp) -> SeriesStore {
+        let (pages, stats, scratch) = Default::default();
+        SeriesStore { shard, pages, generation, floor, stats, scratch }
+    }
+
     /// Adds a sample to a series; any timestamp is taken.
     #[inline]
-    pub fn append(&mut self, index: usize, sample: Sample) -> Appended {
+    pub fn append(&mut self, index: usize, sample: Sample, older: &dyn Older) -> Appended {
         if index / PAGE_SERIES >= self.pages.len() {
             self.grow(index);
         }
         let series = &mut self.pages[index / PAGE_SERIES][index % PAGE_SERIES];
-        if sample.timestamp > series.open.last_timestamp() || series.is_empty() {
+        let newest = series.open.last_timestamp();
+        if sample.timestamp > newest && (newest != UNKNOWN || sample.timestamp > self.floor) {
             series.append_newest(sample, &mut self.stats, &mut self.scratch.bytes);
             return Appended::Written;
         }
-        self.append_late(index, sample)
+        self.append_late(index, sample, older)
     }
 
     #[cold]
@@ -105,26 +127,61 @@ impl SeriesStore {
         }
     }
 
-    fn append_late(&mut self, index: usize, sample: Sample) -> Appended {
-        let series = &mut self.pages[index / PAGE_SERIES][index % PAGE_SERIES];
-        let Scratch { bytes, encoded, columns } = &mut self.scratch;
-        let stored = if sample.timestamp == series.open.last_timestamp() {
-            Some(series.open.last_value())
-        } else {
-            let range = TimeRange::new(sample.timestamp, sample.timestamp);
-            series.copy(range, encoded);
-            encoded.decode(range, columns).expect("chunks written by this process decode");
-            encoded.clear();
-            columns.floats.first().copied()
+    /// Adds a sample that may not be the newest of its series.
+    #[cold]
+    fn append_late(&mut self, index: usize, sample: Sample, older: &dyn Older) -> Appended {
+        let compared = |bits: u64| match bits == sample.value.to_bits() {
+            true => Appended::Duplicate,
+            false => Appended::Conflict,
         };
-        match stored {
-            Some(value) if value.to_bits() == sample.value.to_bits() => Appended::Duplicate,
-            Some(_) => Appended::Conflict,
-            None => {
-                series.insert_late(sample, &mut self.stats, bytes);
-                Appended::Written
-            }
+        if let Some(bits) = self.stored_bits(index, sample.timestamp) {
+            return compared(bits);
         }
+        let looked = older.look((index * SHARDS + self.shard) as Slot, sample.timestamp);
+        if let Some(bits) = looked.value_bits {
+            return compared(bits);
+        }
+        let series = &mut self.pages[index / PAGE_SERIES][index % PAGE_SERIES];
+        let is_newest = !looked.has_newer
+            && series.bounds().is_none_or(|bounds| bounds.maxt < sample.timestamp)
+            && (series.open.last_timestamp() < sample.timestamp || series.has_no_newest());
+        match is_newest {
+            true => series.append_newest(sample, &mut self.stats, &mut self.scratch.bytes),
+            false => series.insert_late(sample, &mut self.stats, &mut self.scratch.bytes),
+        }
+        Appended::Written
+    }
+
+    /// The bits that the store has for a series at a time.
+    fn stored_bits(&mut self, index: usize, timestamp: Timestamp) -> Option<u64> {
+        let series = &self.pages[index / PAGE_SERIES][index % PAGE_SERIES];
+        if timestamp == series.open.last_timestamp() && !series.has_no_newest() {
+            return Some(series.open.last_value().to_bits());
+        }
+        let Scratch { encoded, columns, .. } = &mut self.scratch;
+        let range = TimeRange::new(timestamp, timestamp);
+        series.copy(range, encoded);
+        columns.clear();
+        encoded.decode(range, columns).expect("chunks written by this process decode");
+        encoded.clear();
+        columns.floats.first().map(|value| value.to_bits())
+    }
+
+    /// Moves all samples to the generation, and goes on with the next one. `open_from` is the start of the oldest window
+    /// that is not over.
+    pub fn seal(&mut self, open_from: Timestamp, next: Arc<Generation>) {
+        let mut runs = RunsBuilder::new(open_from);
+        let all = self.pages.iter_mut().flat_map(|page| page.iter_mut());
+        for (index, series) in all.enumerate().filter(|(_, series)| !series.is_empty()) {
+            series.seal_into(index as u32, &mut runs, &mut self.stats, &mut self.scratch.bytes);
+        }
+        self.generation.seal_shard(self.shard, runs.finish());
+        self.generation = next;
+    }
+
+    /// The number of the generation that the samples belong to.
+    pub fn generation(&self) -> u64 {
+        self.generation.number
     }
 
     fn get(&self, index: usize) -> Option<&Series> {
@@ -173,9 +230,13 @@ impl SeriesStore {
 }
 
 impl Series {
-    #[inline]
     fn is_empty(&self) -> bool {
         self.open.count() == 0 && self.rest.is_none()
+    }
+
+    /// Has no sample of it come through here, but late ones?
+    fn has_no_newest(&self) -> bool {
+        self.open.last_timestamp() == UNKNOWN && self.open.count() == 0
     }
 
     #[inline]
@@ -284,17 +345,60 @@ impl Series {
     }
 
     fn bounds(&self) -> Option<TimeRange> {
-        if self.is_empty() {
-            return None;
+        let mut range = TimeRange::EMPTY;
+        if let Some(mint) = self.open.first_timestamp(self.blocks()) {
+            range = TimeRange::new(mint, self.open.last_timestamp());
         }
-        let maxt = self.open.last_timestamp();
-        let mut range = TimeRange::new(maxt, maxt);
-        self.open.first_timestamp(self.blocks()).inspect(|mint| range.include(*mint));
         if let Some(history) = self.rest.as_ref().and_then(|rest| rest.history.as_ref()) {
             history.chunks.first().inspect(|chunk| range.include(chunk.range.mint));
+            history.chunks.last().inspect(|chunk| range.include(chunk.range.maxt));
             history.late.first().inspect(|sample| range.include(sample.timestamp));
+            history.late.last().inspect(|sample| range.include(sample.timestamp));
         }
-        Some(range)
+        (!range.is_empty()).then_some(range)
+    }
+
+    /// Moves all samples to the runs. The newest stays known.
+    fn seal_into(
+        &mut self,
+        index: u32,
+        runs: &mut RunsBuilder,
+        stats: &mut StoreStats,
+        scratch: &mut Vec<u8>,
+    ) {
+        let has_late = self
+            .rest
+            .as_ref()
+            .and_then(|rest| rest.history.as_ref())
+            .is_some_and(|h| !h.late.is_empty());
+        if has_late {
+            self.fold_late(stats, scratch);
+        }
+        let mint = self.open.first_timestamp(self.blocks());
+        scratch.clear();
+        self.open.write_to(self.blocks(), scratch);
+        let ours = "chunks written by this process decode";
+        if let Some(rest) = self.rest.take() {
+            stats.memory_bytes -= size_of::<Rest>() + rest.blocks.capacity();
+            if let Some(history) = rest.history {
+                let History { chunks, late } = *history;
+                stats.memory_bytes -= size_of::<History>() + memory_of(&chunks);
+                stats.memory_bytes -= late.capacity() * size_of::<Sample>();
+                stats.chunks -= chunks.len();
+                for chunk in chunks {
+                    let count = chunk.count as usize;
+                    stats.samples -= count;
+                    runs.push(index, chunk.range, count, chunk.bytes()).expect(ours);
+                }
+            }
+        }
+        if let Some(mint) = mint {
+            let (range, count) =
+                (TimeRange::new(mint, self.open.last_timestamp()), self.open.count());
+            stats.samples -= count;
+            runs.push(index, range, count, scratch).expect(ours);
+            self.open.restart();
+        }
     }
 }
 
@@ -304,11 +408,16 @@ fn memory_of(chunks: &[Chunk]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::older::NothingOlder;
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     type Model = BTreeMap<i64, u64>;
+
+    fn empty_store() -> SeriesStore {
+        SeriesStore::new(0, Generation::new(0, 1), Timestamp::MIN)
+    }
 
     fn read(store: &SeriesStore, index: usize, range: TimeRange) -> Vec<(i64, u64)> {
         let (mut encoded, mut columns) = (EncodedSeries::default(), Columns::default());
@@ -331,7 +440,10 @@ mod tests {
     /// Appends to store and model, and compares what they say.
     fn append(store: &mut SeriesStore, model: &mut Model, index: usize, timestamp: i64, bits: u64) {
         let sample = Sample::new(timestamp, f64::from_bits(bits));
-        assert_eq!(store.append(index, sample), model_append(model, timestamp, bits));
+        assert_eq!(
+            store.append(index, sample, &NothingOlder),
+            model_append(model, timestamp, bits)
+        );
     }
 
     fn assert_equals_model(store: &SeriesStore, models: &[Model], range: TimeRange) {
@@ -391,7 +503,7 @@ mod tests {
             steps in prop::collection::vec((0usize..3, any_step(), 0u64..3), 0..2_000),
             ranges in prop::collection::vec(any_range(), 5),
         ) {
-            let mut store = SeriesStore::default();
+            let mut store = empty_store();
             let mut models = vec![Model::new(); 3];
             let mut clocks = [0i64; 3];
             for (index, step, value) in steps {
@@ -413,7 +525,7 @@ mod tests {
 
         #[test]
         fn any_timestamps_in_any_order_are_kept(samples in prop::collection::vec((any::<i64>(), any::<u64>()), 0..600)) {
-            let mut store = SeriesStore::default();
+            let mut store = empty_store();
             let mut models = vec![Model::new()];
             for (timestamp, bits) in samples {
                 append(&mut store, &mut models[0], 0, timestamp, bits);
@@ -424,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_long_backfill_is_merged_into_chunks() {
-        let mut store = SeriesStore::default();
+        let mut store = empty_store();
         let mut models = vec![Model::new()];
         for i in (0..2_000).chain(3_000..3_300) {
             append(&mut store, &mut models[0], 0, i * 10, i as u64);
@@ -439,30 +551,30 @@ mod tests {
 
     #[test]
     fn all_samples_again_change_nothing() {
-        let mut store = SeriesStore::default();
+        let mut store = empty_store();
         let samples: Vec<Sample> = (0..700).map(|i| Sample::new(i * 15_000, i as f64)).collect();
-        assert!(samples.iter().all(|s| store.append(7, *s) == Appended::Written));
+        assert!(samples.iter().all(|s| store.append(7, *s, &NothingOlder) == Appended::Written));
         let stats = store.stats();
-        assert!(samples.iter().all(|s| store.append(7, *s) == Appended::Duplicate));
+        assert!(samples.iter().all(|s| store.append(7, *s, &NothingOlder) == Appended::Duplicate));
         let other = samples.iter().map(|s| Sample::new(s.timestamp, -1.0));
-        assert!(other.map(|s| store.append(7, s)).all(|a| a == Appended::Conflict));
+        assert!(other.map(|s| store.append(7, s, &NothingOlder)).all(|a| a == Appended::Conflict));
         assert_eq!(store.stats(), stats);
         assert_eq!(stats.chunks, 2);
     }
 
     #[test]
     fn nan_equals_nan_of_the_same_bits_only() {
-        let mut store = SeriesStore::default();
+        let mut store = empty_store();
         let nan = |bits| Sample::new(i64::MIN, f64::from_bits(bits));
-        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0001)), Appended::Written);
-        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0001)), Appended::Duplicate);
-        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0002)), Appended::Conflict);
+        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0001), &NothingOlder), Appended::Written);
+        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0001), &NothingOlder), Appended::Duplicate);
+        assert_eq!(store.append(0, nan(0x7ff8_0000_0000_0002), &NothingOlder), Appended::Conflict);
         assert_eq!(read(&store, 0, TimeRange::ALL), [(i64::MIN, 0x7ff8_0000_0000_0001)]);
     }
 
     #[test]
     fn an_unknown_series_is_empty() {
-        let store = SeriesStore::default();
+        let store = empty_store();
         assert_eq!(store.bounds(1_000_000), None);
         assert_eq!(read(&store, 1_000_000, TimeRange::ALL), []);
     }
@@ -470,11 +582,12 @@ mod tests {
     #[test]
     fn three_samples_of_a_series_stay_in_its_cache_line() {
         assert_eq!((size_of::<Series>(), align_of::<Series>()), (64, 64));
-        let mut store = SeriesStore::default();
+        let mut store = empty_store();
         for index in 0..PAGE_SERIES {
             for tick in 0..3 {
                 let value = (index * 7 + tick * index) as f64;
-                store.append(index, Sample::new(1_700_000_000_000 + tick as i64 * 15_000, value));
+                let sample = Sample::new(1_700_000_000_000 + tick as i64 * 15_000, value);
+                store.append(index, sample, &NothingOlder);
             }
         }
         assert_eq!(store.stats().memory_bytes, PAGE_SERIES * 64);

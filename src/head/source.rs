@@ -1,28 +1,88 @@
-//! The head as a query sees it. Labels come from the registry, samples from the shards; a series counts only through its
-//! samples, so one whose first request is not durable yet is not there.
+//! The head as a query sees it: spills and generations, the open one among them. Labels come from the registry; a series counts
+//! only through its samples, so one whose first request is not durable yet is not there.
 
 use super::Head;
-use crate::model::{Labels, Matcher, TimeRange};
+use super::chunk_list::decode;
+use super::encoded::{EncodedSeries, trim};
+use super::generation::Generation;
+use super::older::Looked;
+use super::spill::Spill;
+use super::work::Slot;
+use crate::fs::sealed::FileError;
+use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
+use crate::read::merge_columns::ColumnsMerge;
 use crate::read::{Columns, ReadError, SeriesSet, Source};
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
-/// A head that queries may hold as long as they need it.
+/// What holds samples of the series of a head, in order of commit sequence: of samples with the same timestamp the first
+/// counts.
+#[derive(Debug, Clone, Default)]
+pub struct HeadLayers {
+    pub spills: Vec<Arc<Spill>>,
+    /// Those that are in no spill yet; the last is open.
+    pub generations: Vec<Arc<Generation>>,
+}
+
+/// A head that queries may hold as long as they need it, and what it consisted of at one moment.
 #[derive(Clone)]
 pub struct HeadSource {
     head: Arc<Head>,
+    layers: Arc<HeadLayers>,
 }
 
 impl HeadSource {
-    pub fn new(head: Arc<Head>) -> HeadSource {
-        HeadSource { head }
+    pub fn new(head: Arc<Head>, layers: Arc<HeadLayers>) -> HeadSource {
+        HeadSource { head, layers }
     }
 
-    /// Slots of the series that match and have samples between the ends of the range.
-    fn slots(&self, matchers: &[Matcher], range: TimeRange) -> Vec<u32> {
+    /// Slots of the series that match and may have samples between the ends of the range.
+    fn slots(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<u32>, ReadError> {
         let mut slots = self.head.registry.select(matchers);
-        let overlaps = |bounds: TimeRange| bounds.overlaps(range);
-        slots.retain(|slot| self.head.appliers.bounds(*slot).is_some_and(overlaps));
-        slots
+        let refs = self.head.registry.refs_of(&slots);
+        let spills = self.layers.spills.iter().rev();
+        let spills: Vec<_> = spills.filter(|spill| spill.meta().range.overlaps(range)).collect();
+        let mut refs = refs.into_iter();
+        slots.retain(|slot| {
+            let series = refs.next();
+            let mut generations = self.layers.generations.iter().rev();
+            generations.any(|generation| self.head.appliers.may_have(generation, *slot, range))
+                // A directory that cannot be read is reported by the reading that follows.
+                || series.is_some_and(|series| spills.iter().any(|s| s.has(series).unwrap_or(true)))
+        });
+        Ok(slots)
+    }
+
+    /// What there is of a series at a time and after it. What cannot be read is taken for absent.
+    pub fn look(&self, slot: Slot, timestamp: Timestamp) -> Looked {
+        let mut looked = Looked::default();
+        let range = TimeRange::new(timestamp, Timestamp::MAX);
+        let series = self.head.registry.refs_of(&[slot])[0];
+        let mut columns = Columns::default();
+        for spill in self.layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
+            columns.clear();
+            let read = spill.chunks(series).map(|list| list.map(|list| decode(list, &mut columns)));
+            if matches!(read, Ok(Some(Ok(())))) && spill.file().check().is_ok() {
+                looked.take(&columns, timestamp);
+            }
+        }
+        for generation in &self.layers.generations {
+            columns.clear();
+            if generation.read_sealed(slot, range, &mut columns).is_ok() {
+                looked.take(&columns, timestamp);
+            }
+        }
+        looked
+    }
+}
+
+impl Looked {
+    /// Adds what some samples say about a time; what was seen before stays.
+    fn take(&mut self, columns: &Columns, timestamp: Timestamp) {
+        let at = columns.timestamps.partition_point(|t| *t < timestamp);
+        if columns.timestamps.get(at) == Some(&timestamp) {
+            self.value_bits.get_or_insert(columns.floats[at].to_bits());
+        }
+        self.has_newer |= columns.timestamps.last().is_some_and(|last| *last > timestamp);
     }
 }
 
@@ -32,12 +92,15 @@ impl Source for HeadSource {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
-        let slots = self.slots(matchers, range);
+        let slots = self.slots(matchers, range)?;
         let labels = self.head.registry.labels_of(&slots);
         let mut series: Vec<(Labels, u32)> = labels.into_iter().zip(slots).collect();
         series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let (labels, slots) = series.into_iter().unzip();
-        Ok(Box::new(HeadSet { head: self.head.clone(), labels, slots }))
+        let (labels, slots): (Vec<Labels>, Vec<u32>) = series.into_iter().unzip();
+        let refs = self.head.registry.refs_of(&slots);
+        let source = self.clone();
+        let (damage, buffers) = Default::default();
+        Ok(Box::new(HeadSet { source, labels, slots, refs, damage, buffers }))
     }
 
     fn label_names(
@@ -45,7 +108,7 @@ impl Source for HeadSource {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, ReadError> {
-        Ok(self.head.registry.label_names(Some(&self.slots(matchers, range))))
+        Ok(self.head.registry.label_names(Some(&self.slots(matchers, range)?)))
     }
 
     fn label_values(
@@ -54,14 +117,88 @@ impl Source for HeadSource {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, ReadError> {
-        Ok(self.head.registry.label_values(name, Some(&self.slots(matchers, range))))
+        Ok(self.head.registry.label_values(name, Some(&self.slots(matchers, range)?)))
     }
 }
 
 struct HeadSet {
-    head: Arc<Head>,
+    source: HeadSource,
     labels: Vec<Labels>,
     slots: Vec<u32>,
+    refs: Vec<SeriesRef>,
+    /// What could not be read so far.
+    damage: Mutex<Vec<String>>,
+    buffers: Mutex<Vec<Buffers>>,
+}
+
+/// What reading a series needs, used again for the next.
+#[derive(Default)]
+struct Buffers {
+    encoded: EncodedSeries,
+    merge: ColumnsMerge,
+}
+
+impl HeadSet {
+    /// Adds what a spill has of a series. Damage costs this part of it.
+    fn read_spill(
+        &self,
+        spill: &Spill,
+        series: SeriesRef,
+        range: TimeRange,
+        merge: &mut ColumnsMerge,
+    ) -> Result<(), ReadError> {
+        let list = match spill.chunks(series) {
+            Ok(Some(list)) => list,
+            Ok(None) => return Ok(()),
+            Err(FileError::Corrupt(corrupt)) => return self.note(corrupt.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let part = merge.add_part();
+        if let Err(corrupt) = decode(list, part) {
+            part.clear();
+            return self.note(corrupt.in_file(spill.file().path(), 0).to_string());
+        }
+        spill.file().check()?;
+        trim(0, range, part);
+        Ok(())
+    }
+
+    fn note(&self, damage: String) -> Result<(), ReadError> {
+        let mut noted = self.damage.lock();
+        if !noted.contains(&damage) {
+            noted.push(damage);
+        }
+        Ok(())
+    }
+
+    fn read_with(
+        &self,
+        Buffers { encoded, merge }: &mut Buffers,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        let HeadSource { head, layers } = &self.source;
+        let slot = self.slots[index];
+        let mut spills = layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range));
+        if let ([only], None) = (&layers.generations[..], spills.next()) {
+            out.clear();
+            head.appliers.read(only, slot, range, encoded, out)?;
+            trim(0, range, out);
+            return Ok(());
+        }
+        merge.clear();
+        for spill in layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
+            self.read_spill(spill, self.refs[index], range, merge)?;
+        }
+        for generation in &layers.generations {
+            let part = merge.add_part();
+            head.appliers.read(generation, slot, range, encoded, part)?;
+            trim(0, range, part);
+        }
+        merge.merge_into(out);
+        Ok(())
+    }
 }
 
 impl SeriesSet for HeadSet {
@@ -70,6 +207,13 @@ impl SeriesSet for HeadSet {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        Ok(self.head.appliers.read(self.slots[index], range, out)?)
+        let mut buffers = self.buffers.lock().pop().unwrap_or_default();
+        let read = self.read_with(&mut buffers, index, range, out);
+        self.buffers.lock().push(buffers);
+        read
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.damage.lock().iter().map(|damage| format!("samples are missing: {damage}")).collect()
     }
 }

@@ -1,8 +1,10 @@
 //! One request's samples on their way into the shards: sorted by shard once, then applied slice by slice by whichever thread
 //! comes, and reported once when the last slice is done. Built by `db`, consumed by `apply`.
 
+use super::generation::Generation;
+use super::older::Older;
 use super::series::{Appended, SeriesStore};
-use crate::model::{Reason, Sample};
+use crate::model::{Reason, Sample, Timestamp};
 use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// Number of a series in the head, in order of appearance, dense from 0.
@@ -67,11 +69,21 @@ impl ApplyOutcome {
 
 type OnDone = Box<dyn FnOnce(ApplyOutcome) + Send>;
 
-/// The samples of one request, sorted by shard.
+/// The samples of one request, sorted by shard; or the order to seal every shard.
 pub struct Work {
     entries: Vec<Entry>,
     starts: [u32; SHARDS + 1],
+    seal: Option<Seal>,
     progress: Mutex<Progress>,
+}
+
+/// What a shard does when it comes to the place in commit order where a generation ends.
+#[derive(Debug, Clone)]
+pub struct Seal {
+    /// The start of the oldest window that is not over.
+    pub open_from: Timestamp,
+    /// The generation with which the shards go on.
+    pub next: Arc<Generation>,
 }
 
 struct Progress {
@@ -109,11 +121,23 @@ impl Work {
         }
         let outcome = ApplyOutcome::default();
         let progress = Progress { slices, outcome, on_done: Some(Box::new(on_done)) };
-        Arc::new(Work { entries, starts, progress: Mutex::new(progress) })
+        Arc::new(Work { entries, starts, seal: None, progress: Mutex::new(progress) })
     }
 
+    /// The order to seal every shard. `on_done` is called once, when all are.
+    pub fn seal(seal: Seal, on_done: impl FnOnce() + Send + 'static) -> Arc<Work> {
+        let progress = Progress {
+            slices: SHARDS,
+            outcome: ApplyOutcome::default(),
+            on_done: Some(Box::new(|_| on_done())),
+        };
+        let (entries, starts) = (Vec::new(), [0; SHARDS + 1]);
+        Arc::new(Work { entries, starts, seal: Some(seal), progress: Mutex::new(progress) })
+    }
+
+    /// Has no shard anything to do for it?
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.seal.is_none()
     }
 
     fn slice(&self, shard: usize) -> &[Entry] {
@@ -122,16 +146,24 @@ impl Work {
 
     /// The shards that have something to apply.
     pub(super) fn shards(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..SHARDS).filter(|shard| !self.slice(*shard).is_empty())
+        (0..SHARDS).filter(|shard| self.seal.is_some() || !self.slice(*shard).is_empty())
     }
 
     /// Applies the slice of one shard.
-    pub(super) fn apply(&self, shard: usize, store: &mut SeriesStore) -> ApplyOutcome {
+    pub(super) fn apply(
+        &self,
+        shard: usize,
+        store: &mut SeriesStore,
+        older: &dyn Older,
+    ) -> ApplyOutcome {
         let mut outcome = ApplyOutcome::default();
+        if let Some(Seal { open_from, next }) = &self.seal {
+            store.seal(*open_from, next.clone());
+        }
         for entries in self.slice(shard).chunks(TOUCH_ENTRIES) {
             store.touch(entries.iter().map(|entry| index_of(entry.slot)));
             for entry in entries {
-                match store.append(index_of(entry.slot), entry.sample) {
+                match store.append(index_of(entry.slot), entry.sample, older) {
                     Appended::Written => outcome.written += 1,
                     Appended::Duplicate => outcome.duplicate += 1,
                     Appended::Conflict => {

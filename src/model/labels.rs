@@ -132,7 +132,16 @@ impl PartialOrd for Labels {
 impl Ord for Labels {
     /// Pair by pair: name, then value; a label set that is the beginning of another comes first.
     fn cmp(&self, other: &Labels) -> Ordering {
-        self.iter().cmp(other.iter())
+        let (mut start, mut other_start) = (0, 0);
+        for (end, other_end) in self.0.ends.iter().zip(&other.0.ends) {
+            let (end, other_end) = (*end as usize, *other_end as usize);
+            let piece = &self.0.text.as_bytes()[start..end];
+            match piece.cmp(&other.0.text.as_bytes()[other_start..other_end]) {
+                Ordering::Equal => (start, other_start) = (end, other_end),
+                unequal => return unequal,
+            }
+        }
+        self.0.ends.len().cmp(&other.0.ends.len())
     }
 }
 
@@ -235,5 +244,26 @@ impl LabelsBuilder {
     pub fn build(&mut self) -> Labels {
         self.pairs.sort();
         Labels::from_sorted(self.pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+        proptest::collection::vec(("[ab]{1,2}", "[ab\u{e9}]{0,2}"), 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn label_sets_order_as_their_pairs(a in pairs(), b in pairs()) {
+            let labels = |pairs: &[(String, String)]| {
+                Labels::from_pairs(pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+            };
+            let (a, b) = (labels(&a), labels(&b));
+            prop_assert_eq!(a.cmp(&b), a.iter().cmp(b.iter()));
+        }
     }
 }

@@ -11,7 +11,7 @@ pub use batch::{Batch, Item, Outcome, Reason};
 pub use labels::{Labels, LabelsBuilder};
 pub use matcher::{MatchOp, Matcher};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale};
-pub use time::{TimeRange, Timestamp};
+pub use time::{TimeRange, Timestamp, WINDOW_MS, window_start};
 
 /// Identity of a series in the head and the log: assigned in order of first appearance, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

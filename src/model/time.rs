@@ -5,6 +5,14 @@ pub type Timestamp = i64;
 
 pub const DAY_MS: i64 = 86_400_000;
 
+/// The span of time that the smallest block covers. Windows begin at multiples of it since the epoch.
+pub const WINDOW_MS: i64 = 2 * 3_600_000;
+
+/// The start of the window that a time lies in.
+pub fn window_start(timestamp: Timestamp) -> Timestamp {
+    timestamp.saturating_sub(timestamp.rem_euclid(WINDOW_MS))
+}
+
 /// From 0000-03-01 to the epoch. Both functions below count years from March, so that the leap day is the last of its
 /// year (after Howard Hinnant, "chrono-compatible low-level date algorithms"); 400 years have 146097 days.
 const EPOCH_DAYS: i64 = 719_468;
@@ -64,5 +72,26 @@ impl TimeRange {
     pub fn include(&mut self, timestamp: Timestamp) {
         self.mint = self.mint.min(timestamp);
         self.maxt = self.maxt.max(timestamp);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_start_at_even_hours_before_the_epoch_too() {
+        let hour_ms = WINDOW_MS / 2;
+        let cases = [
+            (0, 0),
+            (2 * hour_ms - 1, 0),
+            (2 * hour_ms, 2 * hour_ms),
+            (-1, -2 * hour_ms),
+            (-2 * hour_ms, -2 * hour_ms),
+            (i64::MIN, i64::MIN),
+        ];
+        for (timestamp, start) in cases {
+            assert_eq!(window_start(timestamp), start, "{timestamp}");
+        }
     }
 }

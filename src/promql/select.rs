@@ -88,6 +88,13 @@ impl Reach {
     pub const NONE: Reach = Reach { back_ms: 0, ahead_ms: 0 };
 }
 
+/// What could not be read is known once everything was.
+impl Drop for Selection<'_> {
+    fn drop(&mut self) {
+        self.query.source_warnings.lock().extend(self.set.warnings());
+    }
+}
+
 impl<'q> Selection<'q> {
     fn new(
         query: &'q Query<'q>,
@@ -104,7 +111,6 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        query.source_warnings.lock().extend(set.warnings());
         let series = set.labels().iter().cloned().map(Meta::new).collect();
         Ok(Selection { query, set, series, range })
     }

@@ -1,11 +1,14 @@
 //! The one read interface: what a query sees of the data, wherever it lies. The head, and later blocks, implement
-//! [`Source`]; `promql` and `api` know nothing else of storage.
+//! [`Source`], [`merge`] makes one of several; `promql` and `api` know nothing else of storage.
 
 pub mod memory;
+pub mod merge;
+pub mod merge_columns;
 
 use std::fmt;
 
 use crate::error::Corrupt;
+use crate::fs::sealed::FileError;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 
 /// Something that holds series.
@@ -35,6 +38,15 @@ pub trait Source: Send + Sync {
 pub trait SeriesSet: Send + Sync {
     /// The label sets, sorted and unique.
     fn labels(&self) -> &[Labels];
+
+    /// How many series there are; does not need their labels.
+    fn len(&self) -> usize {
+        self.labels().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 
     /// Replaces the contents of `out` with the samples of series `index` within the range, in order of time.
     /// Staleness markers are samples like others here.
@@ -99,6 +111,18 @@ impl std::error::Error for ReadError {}
 impl From<Corrupt> for ReadError {
     fn from(corrupt: Corrupt) -> ReadError {
         ReadError::Corrupt(corrupt)
+    }
+}
+
+impl From<FileError> for ReadError {
+    fn from(error: FileError) -> ReadError {
+        match error {
+            FileError::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
+            FileError::Io { source, .. } => ReadError::Io(source),
+            newer @ FileError::Newer { .. } => {
+                ReadError::Io(std::io::Error::other(newer.to_string()))
+            }
+        }
     }
 }
 

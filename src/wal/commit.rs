@@ -7,8 +7,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::front::Front;
 use super::layout::WAL_PROBE_INTERVAL_MS;
-use super::queue::{CommitQueue, Taken, Wake};
+use super::queue::{CommitQueue, Taken};
 use super::replay::ReplayReport;
 use super::stats::WalStats;
 use super::writer::{LogWriter, WalOptions};
@@ -17,7 +18,8 @@ use crate::fs::Disk;
 use crate::model::CommitSeq;
 use crate::sync::Arc;
 
-const PROBE_INTERVAL: Duration = Duration::from_millis(WAL_PROBE_INTERVAL_MS);
+/// Time between attempts to write again after the disk refused.
+pub const PROBE_INTERVAL: Duration = Duration::from_millis(WAL_PROBE_INTERVAL_MS);
 
 /// Turns what is queued into durable groups.
 pub struct Committer<T> {
@@ -57,17 +59,13 @@ impl<T> Committer<T> {
         now: Instant,
     ) -> Committer<T> {
         let stats = Arc::new(WalStats::default());
+        stats.grow_tail(replayed.bytes);
         let dir = dir.join(layout::WAL_DIR);
         let log = LogWriter::new(disk, &dir, options, replayed.resume.clone(), stats.clone());
         let mut committer = Committer { queue, log, stats, trouble: None };
         let begun = committer.log.begin_segment().or_else(|_| committer.log.begin_segment());
         committer.note(begun.map_err(Arc::new).err(), now);
         committer
-    }
-
-    /// Blocks until there is something to write, or time to try again, or nothing more to come.
-    pub fn wait(&self) -> Wake {
-        self.queue.wait(self.trouble.as_ref().map(|_| PROBE_INTERVAL))
     }
 
     /// Takes everything queued and makes it durable, or says why not. With nothing queued it only looks
@@ -84,6 +82,18 @@ impl<T> Committer<T> {
             }
         }
         Group { outcome, first_error, tokens }
+    }
+
+    /// Ends the segment: the next group begins a new one, so that the log can be cut exactly behind what is in it now.
+    pub fn rotate(&mut self) {
+        self.log.rotate();
+        // At once, so that the segment that ended can go. If the disk refuses, the next group tries again.
+        let _ = self.log.begin_if_none();
+    }
+
+    /// The front of this log, for whoever cuts it, from any thread and as long as they like.
+    pub fn front(&self) -> Front {
+        self.log.front()
     }
 
     /// Marks the end of the log as known good.

@@ -11,6 +11,7 @@
 
 pub mod commit;
 pub mod frame;
+pub mod front;
 pub mod layout;
 pub mod queue;
 pub mod record;
@@ -23,6 +24,7 @@ mod tests;
 pub mod writer;
 
 pub use commit::{Committer, Group};
+pub use front::{Cut, Front};
 pub use queue::{CommitQueue, PushError, Refusal, Wake};
 pub use record::{Record, RecordBuilder};
 pub use replay::{Damage, ReplayReport, inspect, replay};

@@ -2,6 +2,8 @@
 //! of the log from damage, and leaves the files so that the writer can go on. `storage-format.md` tells why
 //! it decides as it does.
 //!
+//! What has a sequence up to `after` is durable elsewhere: here it is neither needed nor missed.
+//!
 //! 1. Survey: read every segment's header and every frame's header. What any of them says to be durable is:
 //!    the highest such sequence is `proven`. What a later segment's `first_seq` makes void is void.
 //! 2. Deliver: go through the frames again, with their payloads. Sequences missing up to `proven` are damage,
@@ -39,7 +41,7 @@ pub type Apply<'a> = &'a mut dyn FnMut(CommitSeq, &Record<'_>) -> Result<(), Cor
 /// What a replay found and did.
 #[derive(Debug, Clone, Default)]
 pub struct ReplayReport {
-    /// The highest sequence that was replayed or is known lost; 0 for an empty log.
+    /// The highest sequence that was replayed, is known lost, or is durable elsewhere; 0 for an empty log.
     pub last_seq: CommitSeq,
     /// Segment files there were.
     pub segments: usize,
@@ -72,14 +74,20 @@ pub struct Damage {
     pub lost: Option<RangeInclusive<CommitSeq>>,
 }
 
-/// Replays the log in the data directory `dir`. A log that was never begun is empty.
+/// Replays the log in the data directory `dir` behind sequence `after`: what is up to that need not be there, and the log
+/// goes on above it. A log that was never begun is empty.
 ///
 /// # Errors
 /// The disk failed, a newer version wrote the log, or it cannot be continued. Trying again is safe in every case.
-pub fn replay(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
+pub fn replay(
+    disk: &dyn Disk,
+    dir: &Path,
+    after: CommitSeq,
+    apply: Apply<'_>,
+) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
-    let (mut report, mut segments) = deliver(disk, &dir, &listing, apply)?;
+    let (mut report, mut segments) = deliver(disk, &dir, &listing, after, apply)?;
     check_room(&dir, &report)?;
     let mut garbage = segments.extract_if(.., |s| s.is_void()).map(|s| s.path).collect::<Vec<_>>();
     garbage.extend(listing.unfinished.iter().map(|n| segment::unfinished_path(&dir, *n)));
@@ -104,10 +112,15 @@ fn check_room(dir: &Path, report: &ReplayReport) -> Result<(), WalError> {
 ///
 /// # Errors
 /// As [`replay`].
-pub fn inspect(disk: &dyn Disk, dir: &Path, apply: Apply<'_>) -> Result<ReplayReport, WalError> {
+pub fn inspect(
+    disk: &dyn Disk,
+    dir: &Path,
+    after: CommitSeq,
+    apply: Apply<'_>,
+) -> Result<ReplayReport, WalError> {
     let dir = dir.join(WAL_DIR);
     let listing = list(disk, &dir)?;
-    Ok(deliver(disk, &dir, &listing, apply)?.0)
+    Ok(deliver(disk, &dir, &listing, after, apply)?.0)
 }
 
 /// Surveys the segments and gives their records to `apply`.
@@ -115,23 +128,25 @@ fn deliver(
     disk: &dyn Disk,
     dir: &Path,
     listing: &Listing,
+    after: CommitSeq,
     apply: Apply<'_>,
 ) -> Result<(ReplayReport, Vec<Segment>), WalError> {
     let mut segments = survey(disk, dir, &listing.segments)?;
-    let mut replay = Replay::new(&segments, apply);
+    let mut replay = Replay::new(&segments, after, apply);
     replay.deliver(&mut segments)?;
     Ok((replay.finish(listing.next_segment), segments))
 }
 
 /// What is in the directory of the log. Names that are none of ours are left alone.
 #[derive(Default)]
-struct Listing {
-    segments: Vec<u64>,
+pub(super) struct Listing {
+    pub(super) segments: Vec<u64>,
     unfinished: Vec<u64>,
     next_segment: u64,
 }
 
-fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, WalError> {
+/// Reads the names in the directory `dir` of a log.
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Listing, WalError> {
     let names = match disk.list(dir) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -167,6 +182,8 @@ fn survey(disk: &dyn Disk, dir: &Path, numbers: &[u64]) -> Result<Vec<Segment>, 
 
 /// The second pass.
 struct Replay<'a> {
+    /// What is up to here is durable elsewhere.
+    after: CommitSeq,
     proven: CommitSeq,
     /// The sequence that comes next.
     expected: CommitSeq,
@@ -179,12 +196,12 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(segments: &[Segment], apply: Apply<'a>) -> Replay<'a> {
+    fn new(segments: &[Segment], after: CommitSeq, apply: Apply<'a>) -> Replay<'a> {
         let proven = segments.iter().map(|segment| segment.proven).max().unwrap_or(0);
-        let first_seq = segments.iter().find_map(|segment| segment.first_seq).unwrap_or(1);
         Replay {
-            proven,
-            expected: first_seq.min(proven + 1),
+            after,
+            proven: proven.max(after),
+            expected: after + 1,
             ended: false,
             tail: Vec::new(),
             report: ReplayReport { segments: segments.len(), ..ReplayReport::default() },
@@ -193,7 +210,9 @@ impl<'a> Replay<'a> {
     }
 
     fn deliver(&mut self, segments: &mut [Segment]) -> Result<(), WalError> {
-        for segment in segments.iter_mut() {
+        // Of what is before these, nothing is needed: it is durable elsewhere or void.
+        let needed_from = self.after + 1;
+        for segment in segments.iter_mut().filter(|segment| segment.void_from > needed_from) {
             if let Err(corrupt) = segment.header.clone() {
                 self.damage(segment, corrupt, SEGMENT_HEADER_BYTES as u64, None);
             }
@@ -217,8 +236,12 @@ impl<'a> Replay<'a> {
 
     fn deliver_segment(&mut self, segment: &mut Segment) {
         for frame in segment.frames() {
-            let Some(payload) = segment.payload(&frame) else { continue };
             let FrameHead { frame_type, seq, durable_seq } = frame.head;
+            if seq <= self.after {
+                segment.kept_end = frame.end();
+                continue;
+            }
+            let Some(payload) = segment.payload(&frame) else { continue };
             let is_mark = frame_type == FRAME_TYPE_DURABLE_MARK;
             let present = if is_mark { durable_seq + 1 } else { seq };
             if present < self.expected {

@@ -2,7 +2,7 @@
 
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// Totals since the log was started. Each is exact; together they are of no one instant.
+/// Totals since the log was started, unless said otherwise. Each is exact; together they are of no one instant.
 #[derive(Debug, Default)]
 pub struct WalStats {
     groups: AtomicU64,
@@ -14,6 +14,7 @@ pub struct WalStats {
     failed_appends: AtomicU64,
     failed_groups: AtomicU64,
     segments: AtomicU64,
+    tail_bytes: AtomicU64,
     read_only: AtomicBool,
 }
 
@@ -44,6 +45,9 @@ getters! {
     failed_groups,
     /// Segments created.
     segments,
+    /// Bytes of log since it was last ended at a boundary by `Committer::rotate`, those replayed at start included: what a
+    /// start would have to replay.
+    tail_bytes,
 }
 
 impl WalStats {
@@ -67,6 +71,14 @@ impl WalStats {
 
     pub(super) fn count_bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn grow_tail(&self, bytes: u64) {
+        self.tail_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn begin_tail(&self) {
+        self.tail_bytes.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn count_sync(&self, nanos: u64, succeeded: bool) {

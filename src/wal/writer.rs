@@ -17,12 +17,13 @@ use bytes::Bytes;
 
 use super::WalError;
 use super::frame::{self, FrameHead, Place, frame_bytes};
+use super::front::Front;
 use super::layout::*;
 use super::segment::{self, SegmentHeader};
 use super::stats::WalStats;
 use crate::fs::{Append, Disk};
 use crate::model::CommitSeq;
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// A buffer larger than this is given back after the group that needed it: groups are rarely larger.
 const BUFFER_KEPT_MAX_BYTES: usize = 8 << 20;
@@ -62,6 +63,8 @@ pub(super) struct LogWriter {
     /// Goes first into the next segment.
     tail: Vec<Bytes>,
     segment: Option<OpenSegment>,
+    /// Number of the segment last begun, for those who cut the log at its front.
+    begun: Arc<AtomicU64>,
     dir_is_durable: bool,
     buffer: Vec<u8>,
 }
@@ -72,6 +75,7 @@ struct OpenSegment {
     path: PathBuf,
     number: u64,
     nonce: u64,
+    first_seq: CommitSeq,
 }
 
 impl LogWriter {
@@ -92,6 +96,7 @@ impl LogWriter {
             durable_seq: resume.durable_seq,
             tail: resume.tail,
             segment: None,
+            begun: Arc::default(),
             dir_is_durable: false,
             buffer: Vec::new(),
         }
@@ -109,6 +114,7 @@ impl LogWriter {
     pub(super) fn append_group(&mut self, payloads: &[Vec<u8>]) -> Result<CommitSeq, WalError> {
         let first_seq = self.next_seq();
         self.try_append(payloads)?;
+        self.stats.grow_tail(self.buffer.len() as u64);
         self.durable_seq = first_seq + payloads.len() as u64 - 1;
         self.tail.clear();
         if self.buffer.capacity() > BUFFER_KEPT_MAX_BYTES {
@@ -125,6 +131,26 @@ impl LogWriter {
         let has_tail = !self.tail.is_empty();
         self.append_group(&[])?;
         if has_tail { self.append_mark() } else { Ok(()) }
+    }
+
+    /// Ends the segment, if there is any sequence in it: the next group begins the next one, whose `first_seq` proves what is
+    /// before it.
+    pub(super) fn rotate(&mut self) {
+        let durable_seq = self.durable_seq;
+        self.segment.take_if(|segment| segment.first_seq <= durable_seq);
+        self.stats.begin_tail();
+    }
+
+    /// Begins a new segment if none is open.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn begin_if_none(&mut self) -> Result<(), WalError> {
+        if self.segment.is_some() { Ok(()) } else { self.begin_segment() }
+    }
+
+    pub(super) fn front(&self) -> Front {
+        Front::new(self.disk.clone(), &self.dir, self.begun.clone())
     }
 
     /// Marks what is there as durable, which makes a later loss of the last group known as damage.
@@ -188,7 +214,8 @@ impl LogWriter {
         self.next_segment += 1;
         let nonce = (self.options.nonce)(number);
         self.buffer.clear();
-        let header = SegmentHeader::new(number, nonce, self.durable_seq + 1).encode();
+        let first_seq = self.durable_seq + 1;
+        let header = SegmentHeader::new(number, nonce, first_seq).encode();
         self.buffer.extend_from_slice(&header);
         let offset = header.len() as u64;
         self.encode_group(Place { nonce, segment: number, offset }, payloads);
@@ -196,7 +223,8 @@ impl LogWriter {
         let unfinished = segment::unfinished_path(&self.dir, number);
         match self.publish_file(&unfinished, &path) {
             Ok(file) => {
-                self.segment = Some(OpenSegment { file, path, number, nonce });
+                self.segment = Some(OpenSegment { file, path, number, nonce, first_seq });
+                self.begun.store(number, Ordering::Release);
                 self.stats.count_segment();
                 Ok(())
             }

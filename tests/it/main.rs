@@ -7,10 +7,11 @@
 //! * `recovery`: damage as callers meet it
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `conformance`: where the conformance scripts lie, if they are there
+//! * `model`: random histories of a database against a map
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
-//! * `storage_format`: `storage-format.md` executed: tables, limits and the example
+//! * `storage_format`, `manifest_format`: `storage-format.md` executed: tables, limits and the examples
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -30,6 +31,8 @@ mod http_api;
 mod http_server;
 mod http_support;
 mod http_write;
+mod model;
+mod manifest_format;
 mod promql_parse;
 mod promql_scripts;
 mod readme;

@@ -105,7 +105,7 @@ fn labels(number: u64) -> Labels {
 
 /// Writes records to the log past the database: a definition and a sample of the same ref each.
 fn log(disk: &SimDisk, records: &[(u64, u64, f64)]) {
-    let report: ReplayReport = replay(disk, data_path(), &mut |_, _| Ok(())).unwrap();
+    let report: ReplayReport = replay(disk, data_path(), 0, &mut |_, _| Ok(())).unwrap();
     let queue = Arc::new(CommitQueue::default());
     let (now, wal) = (Instant::now(), WalOptions::default());
     let to = Arc::new(disk.clone());

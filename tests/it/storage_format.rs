@@ -13,25 +13,26 @@ use silverback::wal::{Record, RecordBuilder, replay};
 
 const DOCUMENT: &str = include_str!("../../storage-format.md");
 const NONCE: u64 = 0x1122_3344_5566_7788;
+const EXAMPLE: &str = "### Example";
 
 /// The text between a heading and the next.
-fn section(heading: &str) -> &'static str {
+pub(crate) fn section(heading: &str) -> &'static str {
     let (_, rest) = DOCUMENT.split_once(&format!("\n{heading}\n")).unwrap();
     rest.split("\n#").next().unwrap()
 }
 
 /// The cells of a section's tables, without heads.
-fn rows(heading: &str) -> impl Iterator<Item = Vec<&'static str>> {
+pub(crate) fn rows(heading: &str) -> impl Iterator<Item = Vec<&'static str>> {
     let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
     let lines = section(heading).lines().filter(|line| line.starts_with('|'));
     lines.map(cells).skip_while(|row: &Vec<&str>| row[0] != "---").skip(1)
 }
 
-fn unquoted(cell: &str) -> &str {
+pub(crate) fn unquoted(cell: &str) -> &str {
     cell.trim_matches('`')
 }
 
-fn assert_fields(heading: &str, fields: &[Field], total: usize) {
+pub(crate) fn assert_fields(heading: &str, fields: &[Field], total: usize) {
     let mut end = 0;
     for (row, field) in rows(heading).zip(fields) {
         assert_eq!(
@@ -51,8 +52,8 @@ struct Line {
     remark: &'static str,
 }
 
-fn example() -> Vec<Line> {
-    let (_, rest) = section("### Example").split_once("```hex\n").unwrap();
+fn example(heading: &str) -> Vec<Line> {
+    let (_, rest) = section(heading).split_once("```hex\n").unwrap();
     let (lines, _) = rest.split_once("```").unwrap();
     lines
         .lines()
@@ -66,13 +67,23 @@ fn example() -> Vec<Line> {
         .collect()
 }
 
-fn example_bytes() -> Vec<u8> {
+pub(crate) fn example_bytes(heading: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for line in example() {
+    for line in example(heading) {
         assert_eq!(line.offset, bytes.len(), "{}", line.remark);
         bytes.extend(line.bytes);
     }
     bytes
+}
+
+/// An example has a line for each of these fields of a header at `start`.
+pub(crate) fn assert_example_names(heading: &str, start: usize, fields: &[Field]) {
+    let lines = example(heading);
+    for field in fields {
+        let line = lines.iter().find(|line| line.offset == start + field.offset).unwrap();
+        assert_eq!(line.bytes.len(), field.size, "{}", field.name);
+        assert!(line.remark.starts_with(field.name), "{} is not {}", line.remark, field.name);
+    }
 }
 
 fn labels() -> Labels {
@@ -157,7 +168,7 @@ fn the_names_are_those_of_the_code() {
 
 #[test]
 fn the_example_is_what_the_text_says_and_what_the_code_writes() {
-    let bytes = example_bytes();
+    let bytes = example_bytes(EXAMPLE);
     let header = SegmentHeader::decode(&bytes, 1).unwrap();
     assert_eq!(header, SegmentHeader::new(1, NONCE, 1));
     let offset = layout::SEGMENT_HEADER_BYTES;
@@ -180,26 +191,20 @@ fn the_example_is_what_the_text_says_and_what_the_code_writes() {
 
 #[test]
 fn the_example_names_every_field_of_both_headers() {
-    let lines = example();
-    for (start, fields) in [
-        (0, &layout::SEGMENT_HEADER_FIELDS[..]),
-        (layout::SEGMENT_HEADER_BYTES, &layout::FRAME_HEADER_FIELDS[..]),
-    ] {
-        for field in fields {
-            let line = lines.iter().find(|line| line.offset == start + field.offset).unwrap();
-            assert_eq!(line.bytes.len(), field.size, "{}", field.name);
-            assert!(line.remark.starts_with(field.name), "{} is not {}", line.remark, field.name);
-        }
-    }
+    assert_example_names(EXAMPLE, 0, &layout::SEGMENT_HEADER_FIELDS);
+    assert_example_names(EXAMPLE, layout::SEGMENT_HEADER_BYTES, &layout::FRAME_HEADER_FIELDS);
 }
 
 #[test]
 fn the_example_is_a_log_that_opens() {
     let disk = SimDisk::new();
     disk.create_dir(Path::new("/wal")).unwrap();
-    disk.create(&segment::path(Path::new("/wal"), 1)).unwrap().append(&example_bytes()).unwrap();
+    disk.create(&segment::path(Path::new("/wal"), 1))
+        .unwrap()
+        .append(&example_bytes(EXAMPLE))
+        .unwrap();
     let mut count = 0;
-    let report = replay(&disk, Path::new("/"), &mut |_, record| {
+    let report = replay(&disk, Path::new("/"), 0, &mut |_, record| {
         count += record.sample_count();
         Ok(())
     })

@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 use self::faults::Faults;
 use self::log::{Inode, Log, NameChange, Op, Tree, parent};
-use super::{Append, Blob, Disk, Lock, range_within};
+use super::{Append, Blob, Disk, Lock, Space, range_within};
 use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// A simulated disk as one process sees it. Clones are the same disk and the same process.
@@ -349,6 +349,16 @@ impl Disk for SimDisk {
         state.check_dir(&dir)?;
         state.log.ops.push(Op::SyncDir { dir });
         Ok(())
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let state = self.enter()?;
+        let path = normal(path);
+        state.check_dir(&path).or_else(|_| state.inode(&path).map(drop))?;
+        Ok(Space {
+            total_bytes: state.capacity_bytes.unwrap_or(u64::MAX),
+            available_bytes: state.free_bytes(),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

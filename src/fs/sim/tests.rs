@@ -271,6 +271,19 @@ fn a_full_disk_takes_what_fits_and_recovers_when_space_is_freed() {
 }
 
 #[test]
+fn the_room_told_is_the_room_there_is() {
+    let (disk, mut file) = with_file();
+    disk.set_capacity(Some(100));
+    file.append(&[7; 30]).unwrap();
+    let before = disk.space(path("")).unwrap();
+    assert_eq!(before.total_bytes, 100);
+    file.append(&[7; 10]).unwrap();
+    assert_eq!(disk.space(path("")).unwrap().available_bytes, before.available_bytes - 10);
+    assert!(file.append(&vec![7; before.available_bytes as usize]).is_err());
+    assert_eq!(disk.space(path("")).unwrap().available_bytes, 0);
+}
+
+#[test]
 fn faults_hit_the_operation_they_name() {
     let (disk, mut file) = with_file();
     let create = |name: &str| disk.create(path(name)).map(drop);

@@ -131,7 +131,7 @@ fn a_record_that_its_receiver_refuses_is_damage_and_hides_no_other() {
     let mut session = Session::open(&disk, Known::default()).unwrap();
     assert!(session.commit(3));
     let mut taken = Vec::new();
-    let report = replay(&disk, dir(), &mut |seq, _| {
+    let report = replay(&disk, dir(), 0, &mut |seq, _| {
         if seq == 2 {
             return Err(Corrupt::at(0, "sense"));
         }
@@ -170,7 +170,7 @@ fn a_log_at_the_end_of_its_numbers_is_not_continued() {
         let error = replay_all(&disk).unwrap_err().to_string();
         assert!(error.contains(what) && error.contains("/wal"), "{error}");
         assert_eq!(disk.calls(Kind::Mutation), mutations);
-        assert!(inspect(&disk, dir(), &mut |_, _| Ok(())).is_ok(), "it can still be read");
+        assert!(inspect(&disk, dir(), 0, &mut |_, _| Ok(())).is_ok(), "it can still be read");
     }
 }
 
@@ -196,13 +196,13 @@ fn many_threads_push_and_one_commits() {
             pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
         });
         while acked.len() < (THREADS * EACH) as usize {
-            assert_eq!(committer.wait(), Wake::Work);
+            assert_eq!(queue.wait(None), Wake::Work);
             let group = committer.commit_once(Instant::now());
             acked.extend((group.outcome.unwrap()..).zip(group.tokens));
         }
     });
     queue.close();
-    assert_eq!(committer.wait(), Wake::Closed);
+    assert_eq!(queue.wait(None), Wake::Closed);
     committer.close().unwrap();
     let expected: Log = acked.into_iter().map(|(seq, id)| (seq, record(id))).collect();
     assert_eq!(reopened(&disk).1, expected);

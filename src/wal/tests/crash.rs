@@ -72,7 +72,9 @@ fn workload(disk: Arc<dyn Disk>, sim: &SimDisk) -> Result<Session, String> {
     sim.clear_faults();
     session.pass(SECOND);
     session.commit(1);
+    session.seal();
     session.commit(1);
+    session.cut();
     Ok(session)
 }
 
@@ -185,6 +187,8 @@ enum Step {
     Fail(Kind, u64, bool),
     Heal,
     Second,
+    Seal,
+    Cut,
     Kill,
 }
 
@@ -202,6 +206,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (kind, 0..4u64, any::<bool>()).prop_map(|(k, n, forever)| Step::Fail(k, n, forever)),
         2 => Just(Step::Heal),
         1 => Just(Step::Second),
+        1 => Just(Step::Seal),
+        2 => Just(Step::Cut),
         1 => Just(Step::Kill),
     ]
 }
@@ -218,6 +224,8 @@ fn run(steps: &[Step]) -> Result<usize, String> {
             }
             Step::Heal => sim.clear_faults(),
             Step::Second => session.pass(SECOND),
+            Step::Seal => session.seal(),
+            Step::Cut => drop(session.cut()),
             Step::Kill => {
                 sim.clear_faults();
                 session = session.kill()?;

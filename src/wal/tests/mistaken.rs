@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::*;
-use crate::fs::{Append, Blob, Lock};
+use crate::fs::{Append, Blob, Lock, Space};
 
 /// A mistake that a log could make, made below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,10 @@ impl Disk for Mistaken {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         if self.1 == Mistake::NoSyncDir { Ok(()) } else { self.0.sync_dir(dir) }
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.0.space(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

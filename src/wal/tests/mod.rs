@@ -5,6 +5,7 @@ mod commit;
 mod crash;
 mod damage;
 mod faults;
+mod front;
 mod mistaken;
 
 use std::collections::BTreeMap;
@@ -56,26 +57,32 @@ fn encoded_again(record: &Record<'_>) -> Vec<u8> {
 }
 
 fn replay_all(disk: &dyn Disk) -> Result<(ReplayReport, Log), WalError> {
+    replay_after(disk, 0)
+}
+
+fn replay_after(disk: &dyn Disk, after: CommitSeq) -> Result<(ReplayReport, Log), WalError> {
     let mut log = Vec::new();
-    let report = replay(disk, dir(), &mut |seq, record| {
+    let report = replay(disk, dir(), after, &mut |seq, record| {
         log.push((seq, encoded_again(record)));
         Ok(())
     })?;
     Ok((report, log))
 }
 
-/// What the world knows: every record handed in, and those acknowledged with their sequence.
+/// What the world knows: every record handed in, those acknowledged with their sequence, and up to which of these they are
+/// durable elsewhere.
 #[derive(Debug, Clone, Default)]
 struct Known {
     next_id: u64,
     acked: BTreeMap<CommitSeq, u64>,
+    after: CommitSeq,
 }
 
 impl Known {
     /// Judges a replay after a crash.
     fn judge(&self, report: &ReplayReport, log: &Log) -> Result<(), String> {
         let seqs: Vec<CommitSeq> = log.iter().map(|(seq, _)| *seq).collect();
-        if seqs != (1..=report.last_seq).collect::<Vec<_>>() {
+        if seqs != (self.after + 1..=report.last_seq).collect::<Vec<_>>() {
             return Err(format!("sequences {seqs:?}, last {}", report.last_seq));
         }
         if let Some(damage) = report.damages.first() {
@@ -89,7 +96,7 @@ impl Known {
                 return Err(format!("record {id} is there as {before} and as {seq}"));
             }
         }
-        for (seq, id) in &self.acked {
+        for (seq, id) in self.acked.range(self.after + 1..) {
             if ids.get(id) != Some(seq) {
                 return Err(format!("acknowledged record {id} with sequence {seq} is lost"));
             }
@@ -116,7 +123,7 @@ impl Session {
 
     /// Recovers, and judges what is there.
     fn open_through(sim: &SimDisk, disk: Arc<dyn Disk>, known: Known) -> Result<Session, String> {
-        let (report, log) = replay_all(&*disk).map_err(|error| error.to_string())?;
+        let (report, log) = replay_after(&*disk, known.after).map_err(|error| error.to_string())?;
         known.judge(&report, &log)?;
         let queue = Arc::new(CommitQueue::default());
         let now = Instant::now();
@@ -139,6 +146,18 @@ impl Session {
         }
         self.note();
         acked
+    }
+
+    /// Everything acknowledged becomes durable elsewhere, and the segment ends.
+    fn seal(&mut self) {
+        self.known.after = self.committer.next_seq() - 1;
+        self.note();
+        self.committer.rotate();
+    }
+
+    /// Removes what is not needed any more.
+    fn cut(&self) -> Cut {
+        self.committer.front().cut(self.known.after)
     }
 
     fn note(&mut self) {

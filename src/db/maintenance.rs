@@ -1,0 +1,174 @@
+//! What goes on beside taking and answering requests: samples move down the ladder, one job at a time. What is next is decided by
+//! the plans in `plan`; the jobs are in `seal`, `spill`, `merge_spills` and `build`. The thread that runs them is in
+//! `threads`; tests and admin requests call the same steps.
+
+use std::time::Duration;
+
+use super::Core;
+use super::build::{block_info, spill_info};
+use super::manifest::FileId;
+use super::plan::compaction::{self, levels};
+use super::plan::{BlockInfo, SpillInfo, cut, late, retention, spills};
+use super::seal::open_from;
+use super::store::StoreError;
+use crate::head::work::Slot;
+use crate::model::Timestamp;
+
+/// How often the thread looks for something to do: at 30 MB/s of log, 3 MB come between two looks.
+pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(100);
+/// How long it waits after the disk refused.
+pub(super) const MAINTENANCE_RETRY: Duration = Duration::from_secs(1);
+
+/// Open samples may take one part in so many of the memory budget before they are spilled: as much again is held while the
+/// spill is written, and the series, requests and queries need the rest.
+const OPEN_SAMPLES_BUDGET_SHARE: usize = 4;
+
+/// What maintenance remembers from one job to the next.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
+    /// Series below this slot are in a registry file.
+    pub(super) registered: Slot,
+    /// Memory of the shards right after that.
+    pub(super) sealed_memory_bytes: usize,
+    /// The oldest window that was not over then.
+    pub(super) sealed_open_from: Timestamp,
+}
+
+/// How far a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// What is due.
+    Due,
+    /// All that can be done.
+    Forced,
+}
+
+impl Core {
+    /// Does one job. False if there is none.
+    ///
+    /// # Errors
+    /// The disk refused, or a file cannot be read. What was not done is done later.
+    pub(super) fn maintain_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        if self.seal_is_due(maintenance) {
+            self.end_generation(maintenance);
+        }
+        Ok(self.spill_sealed(&mut maintenance.registered)?
+            || self.merge_once()?
+            || self.cut_once(Urgency::Due)?
+            || self.drop_once()?
+            || self.compact_once(Urgency::Due)?)
+    }
+
+    /// Moves all samples from memory to files, and those in spills to blocks.
+    ///
+    /// # Errors
+    /// As [`Core::maintain_once`].
+    pub(super) fn flush(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.end_generation(maintenance);
+        self.spill_sealed(&mut maintenance.registered)?;
+        while self.cut_once(Urgency::Forced)? {}
+        Ok(())
+    }
+
+    /// Merges blocks as far as they can be.
+    ///
+    /// # Errors
+    /// As [`Core::maintain_once`].
+    pub(super) fn compact_all(&self) -> Result<(), StoreError> {
+        while self.compact_once(Urgency::Forced)? {}
+        Ok(())
+    }
+
+    /// Is it time to end the open generation? Because of the next start, of memory, or since a window is over.
+    fn seal_is_due(&self, maintenance: &Maintenance) -> bool {
+        let samples = self.head().appliers.stats();
+        let wal_bytes = self.wal_stats.tail_bytes();
+        let memory_max = self.limits.memory_budget_bytes / OPEN_SAMPLES_BUDGET_SHARE;
+        let grown = samples.memory_bytes.saturating_sub(maintenance.sealed_memory_bytes);
+        wal_bytes >= self.limits.spill_wal_bytes
+            || grown >= memory_max
+            || open_from((self.clock)()) > maintenance.sealed_open_from && samples.samples > 0
+    }
+
+    fn end_generation(&self, maintenance: &mut Maintenance) {
+        maintenance.sealed_open_from = open_from((self.clock)());
+        self.seal();
+        maintenance.sealed_memory_bytes = self.head().appliers.memory_bytes();
+    }
+
+    fn spill_infos(&self) -> Vec<SpillInfo> {
+        self.layers.get().samples.spills.iter().map(spill_info).collect()
+    }
+
+    fn block_infos(&self) -> Vec<BlockInfo> {
+        self.layers.get().blocks.iter().map(block_info).collect()
+    }
+
+    fn merge_once(&self) -> Result<bool, StoreError> {
+        let Some(plan) = spills::spill_merge(&self.spill_infos()) else { return Ok(false) };
+        self.merge_spills(&plan)?;
+        Ok(true)
+    }
+
+    /// Makes blocks of the spills of one window that is over, or else of the late ones.
+    fn cut_once(&self, urgency: Urgency) -> Result<bool, StoreError> {
+        let (spills, now) = (self.spill_infos(), (self.clock)());
+        let forced = urgency == Urgency::Forced;
+        if let Some(cut) = cut::cuts(&spills, now, forced).first() {
+            self.cut(cut.range, &cut.spills)?;
+            return Ok(true);
+        }
+        let Some(late) = late::late_cut(&spills, now, forced) else { return Ok(false) };
+        self.cut_late(&late, &levels(self.limits.retention_ms))?;
+        Ok(true)
+    }
+
+    /// Removes the blocks that retention drops.
+    fn drop_once(&self) -> Result<bool, StoreError> {
+        let limits = retention::Limits {
+            retention_ms: self.limits.retention_ms,
+            bytes_max: self.retention_bytes_max(),
+        };
+        let blocks = self.block_infos();
+        let newest = self.newest_sample();
+        let other = self.other_bytes();
+        let dropped = retention::dropped(&blocks, limits, other, (self.clock)(), newest);
+        if dropped.is_empty() {
+            return Ok(false);
+        }
+        self.drop_blocks(&dropped)?;
+        Ok(true)
+    }
+
+    fn compact_once(&self, urgency: Urgency) -> Result<bool, StoreError> {
+        let (blocks, spills) = (self.block_infos(), self.spill_infos());
+        let levels = levels(self.limits.retention_ms);
+        let forced = urgency == Urgency::Forced;
+        let plan = compaction::compaction(&blocks, &spills, &levels, (self.clock)(), forced);
+        let Some(plan) = plan else { return Ok(false) };
+        self.compact(&plan)?;
+        Ok(true)
+    }
+
+    /// Most bytes that all files may have.
+    fn retention_bytes_max(&self) -> Option<u64> {
+        None
+    }
+
+    /// The time of the newest sample that is in a file.
+    fn newest_sample(&self) -> Timestamp {
+        let layers = self.layers.get();
+        let blocks = layers.blocks.iter().map(|block| block.meta().range.maxt);
+        let spills = layers.samples.spills.iter().map(|spill| spill.meta().range.maxt);
+        blocks.chain(spills).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// Bytes of files that are not blocks: spills, registry files, the log.
+    fn other_bytes(&self) -> u64 {
+        let listed = self.store.with_state(|state| {
+            let files = state.files.values().filter(|file| !matches!(file.id, FileId::Block(_)));
+            files.map(|file| file.len_bytes).sum::<u64>()
+        });
+        listed + self.wal_stats.tail_bytes()
+    }
+}

@@ -1,0 +1,56 @@
+//! Sealing: the open generation ends at a commit sequence, in every shard at the same place in commit order, and another
+//! begins. Everything up to that sequence is then in sealed generations, and the log goes on in a new segment.
+
+use super::Core;
+use super::plan::CUT_DELAY_MS;
+use crate::head::generation::Generation;
+use crate::head::work::{Seal, Work};
+use crate::model::{Timestamp, window_start};
+use crate::sync::{Arc, Condvar, Mutex};
+
+/// The start of the oldest window that is not over.
+pub(super) fn open_from(now: Timestamp) -> Timestamp {
+    window_start(now.saturating_sub(CUT_DELAY_MS))
+}
+
+/// Tells when all shards are sealed.
+#[derive(Default)]
+struct Done {
+    is_done: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Core {
+    /// Ends the open generation and waits until every shard is sealed. None if nothing came since the last time.
+    pub(super) fn seal(&self) -> Option<Arc<Generation>> {
+        let done = Arc::new(Done::default());
+        let ended = {
+            // No group is between the log and the shards while this is held.
+            let mut committer = self.committer.lock();
+            let committer = committer.as_mut()?;
+            let max_seq = committer.next_seq() - 1;
+            let ended = self.layers.get().open_generation().clone();
+            if max_seq < ended.min_seq {
+                return None;
+            }
+            committer.rotate();
+            ended.end_at(max_seq);
+            let next = Generation::new(ended.number + 1, max_seq + 1);
+            self.layers.begin_generation(next.clone());
+            let told = done.clone();
+            let seal = Seal { open_from: open_from((self.clock)()), next };
+            self.head().appliers.push_seal(&Work::seal(seal, move || {
+                *told.is_done.lock() = true;
+                told.changed.notify_all();
+            }));
+            ended
+        };
+        self.head().appliers.wake();
+        while self.head().appliers.apply_once(self) {}
+        let mut is_done = done.is_done.lock();
+        while !*is_done {
+            done.changed.wait(&mut is_done);
+        }
+        Some(ended)
+    }
+}

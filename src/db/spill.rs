@@ -1,0 +1,174 @@
+//! Spilling: sealed generations become spill files, and the log that they came from goes.
+//!
+//! 1. Write the definitions of the series that are in no registry file yet.
+//! 2. Write a spill for every part of every sealed generation.
+//! 3. Commit the files, and that the log up to the last generation is not needed, as one change.
+//! 4. Show queries the spills in place of the generations; cut the log at its front.
+
+use std::io;
+use std::path::Path;
+
+use super::Core;
+use super::manifest::{Edit, FileEntry, FileId};
+use super::store::StoreError;
+use crate::fs::sealed::{SealedSummary, SealedWriter};
+use crate::head::chunk_list::sample_count;
+use crate::head::generation::Generation;
+use crate::head::registry_delta::REGISTRY_KIND;
+use crate::head::run::Part;
+use crate::head::spill::{Spill, SpillMeta, SpillOptions, SpillWriter};
+use crate::head::work::{SHARDS, Slot};
+use crate::model::{SeriesRef, TimeRange};
+use crate::sync::Arc;
+
+impl Core {
+    /// Writes what is sealed to files. False if nothing is.
+    ///
+    /// # Errors
+    /// The disk refused. The generations stay, and so does the log.
+    pub(super) fn spill_sealed(&self, registered: &mut Slot) -> Result<bool, StoreError> {
+        let layers = self.layers.get();
+        let generations: Vec<_> =
+            layers.ended_generations().iter().filter(|g| g.is_sealed()).cloned().collect();
+        let Some(last) = generations.last() else { return Ok(false) };
+        let max_seq = last.max_seq().expect("a sealed generation has ended");
+        let mut edit = Edit { wal_seq: Some(max_seq), ..Edit::default() };
+        let (registered_then, spills) = self
+            .write_all(*registered, &generations, &mut edit)
+            .inspect_err(|_| self.store.discard(&edit))?;
+        self.store.commit(edit, &[])?;
+        *registered = registered_then;
+        self.layers.spill_generations(last.number, spills);
+        self.front.cut(max_seq);
+        Ok(true)
+    }
+
+    fn write_all(
+        &self,
+        registered: Slot,
+        generations: &[Arc<Generation>],
+        edit: &mut Edit,
+    ) -> Result<(Slot, Vec<Arc<Spill>>), StoreError> {
+        let registered = self.write_definitions(registered, edit)?;
+        let mut spills = Vec::new();
+        for generation in generations {
+            for part in generation.parts() {
+                let (entry, spill) = self.write_part(generation, part)?;
+                edit.add.push(entry);
+                spills.push(spill);
+            }
+        }
+        Ok((registered, spills))
+    }
+
+    /// Writes the definitions of the series from slot `from` on. Returns the first slot behind them.
+    fn write_definitions(&self, from: Slot, edit: &mut Edit) -> Result<Slot, StoreError> {
+        let end = self.head().registry.len() as Slot;
+        if from == end {
+            return Ok(end);
+        }
+        let (id, path) = self.store.next_file(FileId::RegistryDelta);
+        let failed = || StoreError::io("write", &path);
+        let writer =
+            SealedWriter::create(&*self.store.disk, &path, REGISTRY_KIND).map_err(failed())?;
+        let written = self.head().registry.write_delta(from..end, writer);
+        let (footer, summary) = written.map_err(failed()).inspect_err(|_| self.remove(&path))?;
+        edit.next_ref = Some(footer.next_ref);
+        edit.add.push(FileEntry {
+            id,
+            len_bytes: summary.len_bytes,
+            min_seq: 0,
+            max_seq: 0,
+            range: TimeRange::EMPTY,
+            window: None,
+            checksum: summary.checksum,
+        });
+        Ok(end)
+    }
+
+    /// Removes a file that could not be written to its end: room on a disk that may be full.
+    pub(super) fn remove(&self, path: &Path) {
+        let _ = self.store.disk.remove(path);
+    }
+
+    /// Writes one part of a sealed generation.
+    fn write_part(
+        &self,
+        generation: &Generation,
+        part: Part,
+    ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
+        let (id, path) = self.store.next_file(FileId::Spill);
+        let written = self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
+        let (meta, summary) = written.inspect_err(|_| self.remove(&path))?;
+        self.open_spill(id, &path, meta, summary)
+    }
+
+    fn write_spill(
+        &self,
+        path: &Path,
+        generation: &Generation,
+        part: Part,
+    ) -> io::Result<(SpillMeta, SealedSummary)> {
+        let mut writer = SpillWriter::create(&*self.store.disk, path)?;
+        let range = generation.part_range(part);
+        self.each_by_ref(generation, part, |series, chunks| {
+            writer.push(series, range, sample_count(chunks), chunks)
+        })?;
+        writer.finish(SpillOptions {
+            part,
+            min_seq: generation.min_seq,
+            max_seq: generation.max_seq().expect("a sealed generation has ended"),
+            tier: 0,
+            created_ms: (self.clock)(),
+        })
+    }
+
+    /// The series of a part in order of their refs.
+    fn each_by_ref(
+        &self,
+        generation: &Generation,
+        part: Part,
+        mut each: impl FnMut(SeriesRef, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let runs =
+            (0..SHARDS).filter_map(|shard| Some((shard, generation.shard(shard)?.get(&part)?)));
+        let mut series: Vec<(Slot, &[u8])> = Vec::new();
+        for (shard, run) in runs {
+            series.extend(
+                run.iter().map(|(index, list)| (index * SHARDS as u32 + shard as u32, list)),
+            );
+        }
+        let slots: Vec<Slot> = series.iter().map(|(slot, _)| *slot).collect();
+        let refs = self.head().registry.refs_of(&slots);
+        let mut by_ref: Vec<(SeriesRef, &[u8])> =
+            refs.into_iter().zip(series).map(|(series, (_, list))| (series, list)).collect();
+        by_ref.sort_unstable_by_key(|(series, _)| *series);
+        by_ref.into_iter().try_for_each(|(series, list)| each(series, list))
+    }
+
+    /// Opens a spill that was just written, and describes it for the manifest.
+    pub(super) fn open_spill(
+        &self,
+        id: FileId,
+        path: &Path,
+        meta: SpillMeta,
+        summary: SealedSummary,
+    ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
+        let number = id.number().unwrap_or(0);
+        let spill = Spill::open(&*self.store.disk, path, number)?;
+        let window = match meta.part {
+            Part::Late => None,
+            Part::Window(start) => Some(start),
+        };
+        let entry = FileEntry {
+            id,
+            len_bytes: summary.len_bytes,
+            min_seq: meta.min_seq,
+            max_seq: meta.max_seq,
+            range: meta.range,
+            window,
+            checksum: summary.checksum,
+        };
+        Ok((entry, Arc::new(spill)))
+    }
+}

@@ -1,0 +1,174 @@
+//! What a query reads: blocks and head as one source. A damaged page costs the samples in it; the query is told so and goes on.
+
+use super::layers::Layers;
+use crate::block::{Block, BlockSource};
+use crate::head::older::Looked;
+use crate::head::source::HeadSource;
+use crate::head::work::Slot;
+use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use crate::read::merge::MergeSource;
+use crate::read::{Columns, ReadError, SeriesSet, Source};
+use crate::sync::{Arc, Mutex};
+
+/// A moment of the database: see [`super::Db::view`].
+#[derive(Clone)]
+pub struct View {
+    layers: Arc<Layers>,
+}
+
+impl View {
+    pub(super) fn new(layers: Arc<Layers>) -> View {
+        View { layers }
+    }
+
+    fn head(&self) -> HeadSource {
+        HeadSource::new(self.layers.head.clone(), self.layers.samples.clone())
+    }
+
+    /// The layers that a query of this range has to read, in order of priority.
+    fn sources(&self, range: TimeRange) -> MergeSource {
+        let blocks = self.layers.blocks.iter();
+        let blocks = blocks.filter(|block| block.meta().range.overlaps(range));
+        let mut sources: Vec<Arc<dyn Source>> =
+            blocks.map(|block| Arc::new(Tolerant::new(block)) as Arc<dyn Source>).collect();
+        sources.push(Arc::new(self.head()));
+        MergeSource::new(sources)
+    }
+
+    /// What there is of a series at a time and after it. What cannot be read is taken for absent.
+    pub(super) fn look(&self, slot: Slot, timestamp: Timestamp) -> Looked {
+        let in_head = self.head().look(slot, timestamp);
+        let reaches = |block: &&Arc<Block>| block.meta().range.maxt >= timestamp;
+        if !self.layers.blocks.iter().any(|block| reaches(&block)) {
+            return in_head;
+        }
+        let labels = self.layers.head.registry.labels_of(&[slot]).remove(0);
+        let fingerprint = labels.fingerprint();
+        let mut looked = Looked::default();
+        for block in self.layers.blocks.iter().filter(reaches) {
+            let found = block.lookup(&labels, fingerprint, timestamp).unwrap_or_default();
+            looked.value_bits = looked.value_bits.or(found.value.map(f64::to_bits));
+            looked.has_newer |= found.has_newer;
+        }
+        let value_bits = looked.value_bits.or(in_head.value_bits);
+        Looked { value_bits, has_newer: looked.has_newer || in_head.has_newer }
+    }
+}
+
+impl Source for View {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Box<dyn SeriesSet>, ReadError> {
+        self.sources(range).select(matchers, range)
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        self.sources(range).label_names(matchers, range)
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        self.sources(range).label_values(name, matchers, range)
+    }
+}
+
+/// A block of which damage is noted and otherwise passed over.
+struct Tolerant {
+    block: BlockSource,
+}
+
+impl Tolerant {
+    fn new(block: &Arc<Block>) -> Tolerant {
+        Tolerant { block: BlockSource(block.clone()) }
+    }
+
+    /// The answer, or an empty one where the block is damaged.
+    fn unless_damaged(
+        list: Result<Vec<String>, ReadError>,
+    ) -> Result<Vec<String>, ReadError> {
+        match list {
+            Err(ReadError::Corrupt(_)) => Ok(Vec::new()),
+            list => list,
+        }
+    }
+}
+
+impl Source for Tolerant {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Box<dyn SeriesSet>, ReadError> {
+        let (set, noted) = match self.block.select(matchers, range) {
+            Ok(set) => (Some(set), Vec::new()),
+            Err(ReadError::Corrupt(corrupt)) => (None, vec![missing(&corrupt.to_string())]),
+            Err(error) => return Err(error),
+        };
+        Ok(Box::new(TolerantSet { set, noted: Mutex::new(noted) }))
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        Tolerant::unless_damaged(self.block.label_names(matchers, range))
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        Tolerant::unless_damaged(self.block.label_values(name, matchers, range))
+    }
+}
+
+/// A selection from a block; none if its index is damaged.
+struct TolerantSet {
+    set: Option<Box<dyn SeriesSet>>,
+    noted: Mutex<Vec<String>>,
+}
+
+impl SeriesSet for TolerantSet {
+    fn labels(&self) -> &[Labels] {
+        self.set.as_ref().map_or(&[], |set| set.labels())
+    }
+
+    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
+        let Some(set) = &self.set else { return Ok(out.clear()) };
+        match set.read(index, range, out) {
+            Err(ReadError::Corrupt(corrupt)) => {
+                out.clear();
+                let text = missing(&corrupt.to_string());
+                let mut noted = self.noted.lock();
+                if !noted.contains(&text) {
+                    noted.push(text);
+                }
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.set.as_ref().map_or_else(Vec::new, |set| set.warnings());
+        warnings.extend(self.noted.lock().iter().cloned());
+        warnings
+    }
+}
+
+fn missing(damage: &str) -> String {
+    format!("samples are missing: {damage}")
+}

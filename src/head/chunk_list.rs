@@ -1,0 +1,97 @@
+//! The samples of one series in a run or a spill: chunks one behind the other, in order of time and apart.
+//!
+//! Each is a varint of its number of samples, a varint of its length in bytes, and the bytes of
+//! [`crate::encoding::chunk`]. Knows nothing of which series it is.
+
+use crate::encoding::chunk::decode_into;
+use crate::encoding::cursor::{Cursor, put_varint};
+use crate::error::Corrupt;
+use crate::read::Columns;
+
+/// Appends a chunk.
+pub fn put_chunk(out: &mut Vec<u8>, count: usize, bytes: &[u8]) {
+    put_varint(out, count as u64);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends the samples of all chunks of a list to the columns.
+///
+/// # Errors
+/// The bytes are not a list of chunks in order of time; the columns then hold a part of it.
+pub fn decode(list: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
+    let mut cursor = Cursor::new(list);
+    let start = out.len();
+    while !cursor.is_empty() {
+        let count = cursor.varint("chunk sample count")?;
+        let len = cursor.length("chunk length")?;
+        let base = cursor.position() as u64;
+        let count = usize::try_from(count).map_err(|_| cursor.corrupt("chunk sample count"))?;
+        let bytes = cursor.bytes(len, "chunk")?;
+        decode_into(bytes, count, &mut out.timestamps, &mut out.floats)
+            .map_err(|corrupt| corrupt.in_file("", base))?;
+    }
+    match out.timestamps[start..].is_sorted_by(|a, b| a < b) {
+        true => Ok(()),
+        false => Err(Corrupt::at(0, "order of timestamps")),
+    }
+}
+
+/// How many samples a list has, as far as it can be read.
+pub fn sample_count(list: &[u8]) -> u64 {
+    let mut cursor = Cursor::new(list);
+    let mut samples = 0;
+    while let Ok(count) = cursor.varint("chunk sample count") {
+        let chunk = cursor.length("chunk length").and_then(|len| cursor.bytes(len, "chunk"));
+        if chunk.is_err() {
+            break;
+        }
+        samples += count;
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::chunks::ChunkEncoder;
+    use proptest::prelude::*;
+
+    fn list_of(columns: &Columns) -> Vec<u8> {
+        let mut list = Vec::new();
+        let put = |_, count, bytes: &[u8]| put_chunk(&mut list, count, bytes);
+        ChunkEncoder::default().encode(&columns.timestamps, &columns.floats, put);
+        list
+    }
+
+    #[test]
+    fn samples_come_back() {
+        for count in [0, 1, 2, 240, 241, 1000] {
+            let mut columns = Columns::default();
+            (0..count).for_each(|i| columns.push(i * 15_000, (i % 7) as f64));
+            let list = list_of(&columns);
+            let mut read = Columns::default();
+            decode(&list, &mut read).unwrap();
+            assert_eq!((read.timestamps, read.floats), (columns.timestamps, columns.floats));
+            assert_eq!(sample_count(&list), count as u64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_lists_are_errors_or_other_samples_never_panics(
+            at: prop::sample::Index, xor in 1u8.., cut: prop::sample::Index,
+        ) {
+            let mut columns = Columns::default();
+            (0..300).for_each(|i| columns.push(i * 15_000, i as f64));
+            let mut list = list_of(&columns);
+            let at = at.index(list.len());
+            list[at] ^= xor;
+            list.truncate(cut.index(list.len() + 1));
+            let mut read = Columns::default();
+            let _ = decode(&list, &mut read);
+            prop_assert_eq!(read.timestamps.len(), read.floats.len());
+            prop_assert!(read.len() <= list.len() * 4);
+        }
+    }
+}
