@@ -18,7 +18,7 @@ pub struct Footer {
     pub series_count: u64,
     pub sample_count: u64,
     pub column_count: u64,
-    pub values_len: u64,
+    pub samples_len: u64,
     pub timestamps_len: u64,
     pub pages_len: u64,
     pub labels_offset: u64,
@@ -41,7 +41,7 @@ impl Footer {
         for number in [self.min_seq, self.max_seq, self.series_count, self.sample_count] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        for number in [self.column_count, self.values_len, self.timestamps_len, self.pages_len] {
+        for number in [self.column_count, self.samples_len, self.timestamps_len, self.pages_len] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         for offset in self.offsets() {
@@ -96,7 +96,7 @@ impl Footer {
             series_count: cursor.u64("series_count")?,
             sample_count: cursor.u64("sample_count")?,
             column_count: cursor.u64("column_count")?,
-            values_len: cursor.u64("values_len")?,
+            samples_len: cursor.u64("samples_len")?,
             timestamps_len: cursor.u64("timestamps_len")?,
             pages_len: cursor.u64("pages_len")?,
             labels_offset: cursor.u64("labels_offset")?,

@@ -51,7 +51,7 @@ pub const FOOTER_FIELDS: [(&str, usize); 22] = [
     ("series_count", 8),
     ("sample_count", 8),
     ("column_count", 8),
-    ("values_len", 8),
+    ("samples_len", 8),
     ("timestamps_len", 8),
     ("pages_len", 8),
     ("labels_offset", 8),

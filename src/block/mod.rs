@@ -15,6 +15,7 @@
 mod changes;
 mod chunks;
 mod columns;
+mod contents;
 mod cursor;
 mod dictionary;
 pub mod footer;
@@ -39,6 +40,7 @@ use footer::Footer;
 
 use crate::model::{CommitSeq, TimeRange};
 
+pub use contents::{Contents, Share};
 pub use cursor::BlockCursor;
 pub use lookup::Lookup;
 pub use reader::Block;

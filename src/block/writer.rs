@@ -167,7 +167,7 @@ impl BlockWriter {
             series_count: self.series_count,
             sample_count: self.sample_count,
             column_count: self.times.count() as u64,
-            values_len: self.samples_len,
+            samples_len: self.samples_len,
             timestamps_len: self.times.len,
             pages_len: self.pages.len,
             labels_offset: labels.labels_offset,

@@ -6,13 +6,13 @@
 //! thin one over a step (`Core::commit_once`, `Appliers::apply_once`, `Core::maintain_once`), and tests call the steps
 //! themselves.
 
+mod build;
 pub mod directory;
 pub mod garbage;
-mod build;
 mod layers;
 mod maintenance;
-mod merge_spills;
 pub mod manifest;
+mod merge_spills;
 mod open;
 pub mod options;
 pub mod plan;
@@ -21,8 +21,8 @@ mod seal;
 mod spill;
 pub mod stats;
 mod store;
-mod submit;
 mod streams;
+mod submit;
 mod threads;
 mod view;
 

@@ -38,9 +38,10 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let registered = opened.registry.len() as u32;
     let mut replayed =
         Replayed::new(&opened.registry, state.wal_seq, super::seal::open_from((options.clock)()));
-    let report =
-        replay(&*options.disk, &options.path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
-            .map_err(OpenError::Wal)?;
+    let report = replay(&*options.disk, &options.path, state.wal_seq, &mut |seq, record| {
+        replayed.record(seq, record)
+    })
+    .map_err(OpenError::Wal)?;
     let (recovery, generations) = replayed.finish(&report);
     let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
     let core = start_core(&options, lock, layers, store, &report, registered);
@@ -56,8 +57,9 @@ pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Reco
     let (state, _) = Manifest::read_only(disk, path).map_err(OpenError::Manifest)?;
     let opened = open_files(disk, path, &state, SERIES_MAX_DEFAULT)?;
     let mut replayed = Replayed::new(&opened.registry, state.wal_seq, Timestamp::MIN);
-    let report = inspect(disk, path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
-        .map_err(OpenError::Wal)?;
+    let report =
+        inspect(disk, path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
+            .map_err(OpenError::Wal)?;
     let (recovery, generations) = replayed.finish(&report);
     let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
     Ok((View::new(Arc::new(layers)), recovery))

@@ -46,7 +46,9 @@ pub(super) fn open_files(
                     let _ = registry.restore(definitions);
                 })
             }
-            FileId::Spill(number) => Spill::open(disk, &path, *number).map(|spill| spills.push(Arc::new(spill))),
+            FileId::Spill(number) => {
+                Spill::open(disk, &path, *number).map(|spill| spills.push(Arc::new(spill)))
+            }
             FileId::Block(_) => Block::open(disk, &path).map(|block| blocks.push(Arc::new(block))),
         };
         opened.map_err(StoreError::File).map_err(OpenError::Store)?;

@@ -98,7 +98,8 @@ impl Core {
         part: Part,
     ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
         let (id, path) = self.store.next_file(FileId::Spill);
-        let written = self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
+        let written =
+            self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
         let (meta, summary) = written.inspect_err(|_| self.remove(&path))?;
         self.open_spill(id, &path, meta, summary)
     }

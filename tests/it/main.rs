@@ -11,7 +11,7 @@
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
-//! * `storage_format`, `manifest_format`: `storage-format.md` executed: tables, limits and the examples
+//! * `storage_format`, `manifest_format`, `block_format`: `storage-format.md` executed: tables, limits and the examples
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -21,6 +21,7 @@
     reason = "a test stops at what it does not expect, and only the engine keeps to its own file layer"
 )]
 
+mod block_format;
 mod conformance;
 mod crash_images;
 mod database;
@@ -31,8 +32,8 @@ mod http_api;
 mod http_server;
 mod http_support;
 mod http_write;
-mod model;
 mod manifest_format;
+mod model;
 mod promql_parse;
 mod promql_scripts;
 mod readme;

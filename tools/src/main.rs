@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "listing file names and sizes is no access to data")]
 
 mod dump;
+mod inspect;
 mod list;
 mod number;
 
@@ -32,6 +33,14 @@ enum Command {
     },
     /// Print every sample, one per line: {__name__="up", job="x"} value timestamp_ms, as `promtool tsdb dump` does
     Dump(DumpArguments),
+    /// Print what a file consists of: where it belongs, sections with their sizes, codecs. Fails if it is damaged
+    Inspect {
+        /// A block (*.sbb)
+        file: PathBuf,
+        /// Also list this many series, from the first on
+        #[arg(long, value_name = "COUNT", default_value_t = 0)]
+        series: u64,
+    },
 }
 
 #[derive(Args)]
@@ -73,6 +82,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
             list::files(dir, out)?;
             list::contents(&view, &recovery, out)
         }
+        Command::Inspect { file, series } => inspect::inspect(file, *series, out),
         Command::Dump(arguments) => {
             let selection = dump::Selection::parse(
                 &arguments.selectors,

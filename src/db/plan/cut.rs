@@ -1,6 +1,6 @@
 //! Which windows are over: the spills of such a window become one block.
 
-use super::{SpillInfo, Part, WINDOW_MS, aligned, by_part, is_over, numbers};
+use super::{Part, SpillInfo, WINDOW_MS, aligned, by_part, is_over, numbers};
 use crate::model::{TimeRange, Timestamp};
 
 /// A block to be made.
