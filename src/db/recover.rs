@@ -9,9 +9,11 @@ use super::manifest::{FileId, State};
 use super::store::StoreError;
 use crate::error::Corrupt;
 use crate::fs::Disk;
+use crate::fs::sealed::{FileError, SealedFile};
 use crate::head::generation::Generation;
+use crate::head::registry::files::Delta;
+use crate::head::registry::layout::FILE_KIND;
 use crate::head::registry::{Registry, RegistryOptions};
-use crate::head::registry_delta::read_definitions;
 use crate::head::replay::ReplayedSamples;
 use crate::head::spill::Spill;
 use crate::model::{CommitSeq, Labels, SeriesRef, Timestamp};
@@ -35,23 +37,37 @@ pub(super) fn open_files(
     state: &State,
     series_max: usize,
 ) -> Result<Opened, OpenError> {
-    let registry = Registry::new(RegistryOptions { series_max });
+    let opened = open_registry(disk, dir, state, RegistryOptions { series_max });
+    let registry = opened.map_err(StoreError::File).map_err(OpenError::Store)?;
     let mut spills = Vec::new();
-    for id in state.files.keys() {
-        let path = id.path(dir);
-        let opened = match id {
-            FileId::RegistryBase(_) | FileId::RegistryDelta(_) => {
-                read_definitions(disk, &path, |definitions| {
-                    let _ = registry.restore(definitions);
-                })
-            }
-            FileId::Spill(_) => Spill::open(disk, &path).map(|spill| spills.push(Arc::new(spill))),
-            FileId::Block(_) => Ok(()),
-        };
-        opened.map_err(StoreError::File).map_err(OpenError::Store)?;
+    for id in state.files.keys().filter(|id| matches!(id, FileId::Spill(_))) {
+        let opened = Spill::open(disk, &id.path(dir));
+        spills.push(Arc::new(opened.map_err(StoreError::File).map_err(OpenError::Store)?));
     }
     spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().min_seq);
     Ok(Opened { registry, spills })
+}
+
+/// The base, if there is one, then the definitions that came after it.
+fn open_registry(
+    disk: &dyn Disk,
+    dir: &Path,
+    state: &State,
+    options: RegistryOptions,
+) -> Result<Registry, FileError> {
+    let open = |id: &FileId| SealedFile::open(disk, &id.path(dir), FILE_KIND);
+    let base = state.files.keys().find(|id| matches!(id, FileId::RegistryBase(_)));
+    let registry = Registry::open(options, base.map(open).transpose()?)?;
+    for id in state.files.keys().filter(|id| matches!(id, FileId::RegistryDelta(_))) {
+        let delta = Delta::open(open(id)?)?;
+        registry.skip_refs_below(delta.head().next_ref);
+        for portion in delta.portions() {
+            registry
+                .restore(&portion?)
+                .map_err(|corrupt| FileError::Corrupt(corrupt.in_file(id.path(dir), 0)))?;
+        }
+    }
+    Ok(registry)
 }
 
 /// What the last start found.

@@ -13,7 +13,8 @@ use super::store::StoreError;
 use crate::fs::sealed::{SealedSummary, SealedWriter};
 use crate::head::chunk_list::sample_count;
 use crate::head::generation::Generation;
-use crate::head::registry_delta::REGISTRY_KIND;
+use crate::head::registry::layout::FILE_KIND;
+use crate::head::registry::write::WrittenFile;
 use crate::head::run::Part;
 use crate::head::spill::{Spill, SpillMeta, SpillOptions, SpillWriter};
 use crate::head::work::{SHARDS, Slot};
@@ -61,11 +62,10 @@ impl Core {
         }
         let (id, path) = self.store.next_file(FileId::RegistryDelta);
         let failed = || StoreError::io("write", &path);
-        let writer =
-            SealedWriter::create(&*self.store.disk, &path, REGISTRY_KIND).map_err(failed())?;
-        let (footer, summary) =
+        let writer = SealedWriter::create(&*self.store.disk, &path, FILE_KIND).map_err(failed())?;
+        let WrittenFile { head, summary } =
             self.head.registry.write_delta(from..end, writer).map_err(failed())?;
-        edit.next_ref = Some(footer.next_ref);
+        edit.next_ref = Some(head.next_ref);
         edit.add.push(FileEntry {
             id,
             len_bytes: summary.len_bytes,
