@@ -180,10 +180,7 @@ struct Change {
 }
 
 /// The ranges in which some spills have samples, as far as they can be read.
-fn late_ranges(
-    spills: &[Arc<Spill>],
-    range_of: impl Fn(Timestamp) -> TimeRange,
-) -> Vec<TimeRange> {
+fn late_ranges(spills: &[Arc<Spill>], range_of: impl Fn(Timestamp) -> TimeRange) -> Vec<TimeRange> {
     let mut ranges: Vec<TimeRange> = Vec::new();
     let mut columns = Columns::default();
     for spill in spills {

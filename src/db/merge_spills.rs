@@ -122,7 +122,9 @@ impl<'a> Merger<'a> {
         let Some(lowest) = refs.min() else { return Ok(None) };
         self.merge.clear();
         for input in &mut self.inputs {
-            let Some((_, list)) = input.next.filter(|(series, _)| *series == lowest) else { continue };
+            let Some((_, list)) = input.next.filter(|(series, _)| *series == lowest) else {
+                continue;
+            };
             let part = self.merge.add_part();
             if let Err(corrupt) = decode(list, part) {
                 part.clear();

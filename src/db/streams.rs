@@ -67,11 +67,7 @@ pub(super) struct SpillStream {
 }
 
 impl SpillStream {
-    pub(super) fn new(
-        head: &Arc<Head>,
-        spills: Vec<Arc<Spill>>,
-        range: TimeRange,
-    ) -> SpillStream {
+    pub(super) fn new(head: &Arc<Head>, spills: Vec<Arc<Spill>>, range: TimeRange) -> SpillStream {
         let all: Vec<Slot> = (0..head.registry.len() as Slot).collect();
         let mut slots = Vec::new();
         for portion in all.chunks(LABELS_PORTION) {
@@ -170,8 +166,11 @@ impl Input {
 
 impl BlockStream {
     pub(super) fn new(blocks: &[Arc<Block>]) -> Result<BlockStream, StoreError> {
-        let mut stream =
-            BlockStream { inputs: Vec::new(), merge: ColumnsMerge::default(), damage: Damage::default() };
+        let mut stream = BlockStream {
+            inputs: Vec::new(),
+            merge: ColumnsMerge::default(),
+            damage: Damage::default(),
+        };
         for block in blocks {
             let cursor = block.cursor(TimeRange::ALL);
             let id = FileId::Block(block.meta().id);

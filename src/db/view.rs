@@ -93,9 +93,7 @@ impl Tolerant {
     }
 
     /// The answer, or an empty one where the block is damaged.
-    fn unless_damaged(
-        list: Result<Vec<String>, ReadError>,
-    ) -> Result<Vec<String>, ReadError> {
+    fn unless_damaged(list: Result<Vec<String>, ReadError>) -> Result<Vec<String>, ReadError> {
         match list {
             Err(ReadError::Corrupt(_)) => Ok(Vec::new()),
             list => list,

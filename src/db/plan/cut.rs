@@ -1,6 +1,6 @@
 //! Which windows are over: the spills of such a window become one block.
 
-use super::{SpillInfo, Part, WINDOW_MS, aligned, by_part, is_over, numbers};
+use super::{Part, SpillInfo, WINDOW_MS, aligned, by_part, is_over, numbers};
 use crate::model::{TimeRange, Timestamp};
 
 /// A block to be made.
@@ -31,6 +31,7 @@ mod tests {
 
     use super::super::testing::{HOUR_MS, any_spills, spill, timestamp};
     use super::*;
+    use crate::model::window_start;
 
     #[test]
     fn a_window_is_cut_ten_minutes_after_its_end() {

@@ -1,7 +1,7 @@
 //! Late samples: those of windows already cut. Their spills wait until they are worth a block, and then all of them become
 //! blocks at once, one per range of time; compaction merges these into the blocks that cover them.
 
-use super::{SpillInfo, Part, WINDOW_MS, aligned, by_part, numbers, total_bytes, window_start};
+use super::{Part, SpillInfo, WINDOW_MS, aligned, by_part, numbers, total_bytes, window_start};
 use crate::model::{TimeRange, Timestamp};
 
 /// Late spills of so many bytes together wait no longer: what is written at once then is of the size of a block.
@@ -42,10 +42,8 @@ mod tests {
     #[test]
     fn late_spills_wait_for_size_or_age() {
         let (half, created_ms) = (LATE_BYTES_MAX / 2, 10 * HOUR_MS);
-        let late = |number, len_bytes| SpillInfo {
-            created_ms,
-            ..spill(number, Part::Late, len_bytes)
-        };
+        let late =
+            |number, len_bytes| SpillInfo { created_ms, ..spill(number, Part::Late, len_bytes) };
         let one = [late(2, half), spill(1, Part::Window(0), half)];
         let two = [late(2, half), late(1, half)];
         let cases: [(&[SpillInfo], i64, bool, &[u64]); 7] = [

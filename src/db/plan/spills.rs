@@ -2,7 +2,7 @@
 //! carry: so many of one tier, neighbours in sequence, become one of the next. A sample is rewritten about once per tier, which is
 //! the logarithm of the number of spills.
 
-use super::{SpillInfo, Part, by_part, numbers, total_bytes};
+use super::{Part, SpillInfo, by_part, numbers, total_bytes};
 
 /// Spills of one tier that become one of the next. More would be rewritten less often, but more of them would lie about:
 /// up to one less than this in every tier.

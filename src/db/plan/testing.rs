@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{BlockInfo, SpillInfo, Part};
+use super::{BlockInfo, Part, SpillInfo};
 use crate::model::TimeRange;
 
 pub const HOUR_MS: i64 = 3_600_000;

@@ -9,7 +9,7 @@
 //! Blocks wait while to merge them would rewrite much to add little ([`REWRITE_RATIO_MAX`]). Every merge leaves fewer blocks, so
 //! planning ends. Late spills do not hold up their range: where late samples trickle in without end it would never be its turn.
 
-use super::{BlockInfo, SpillInfo, Part, WINDOW_MS, aligned, is_over};
+use super::{BlockInfo, Part, SpillInfo, WINDOW_MS, aligned, is_over};
 use crate::model::{TimeRange, Timestamp};
 
 /// Ranges of one level that make one of the next. With 3 a sample is rewritten five times on its way from 2 h to 20 days.
