@@ -12,7 +12,7 @@ use super::dictionary::{self, Name, TextCursor, each_list, lower_bound};
 use super::reader::Block;
 use super::rows::RowReader;
 use crate::fs::sealed::FileError;
-use crate::index::postings::{intersect, subtract, union};
+use crate::index::postings::{ascending, intersect, subtract};
 use crate::model::{MatchOp, Matcher};
 
 /// Regular expressions that every value and every non-empty value satisfies.
@@ -195,7 +195,7 @@ impl ValueSet {
         match self.values.len() {
             0 | 1 => Ok(series),
             // Lists of different values are disjoint but in a damaged file; the union holds each series once all the same.
-            _ => Ok(union(&[&series, &[]], block.series_count() as usize)),
+            _ => Ok(ascending(series, block.series_count() as usize)),
         }
     }
 

@@ -85,6 +85,13 @@ impl CurrentLayers {
         });
     }
 
+    /// Goes on with another head. No generation but the open one is there, and that is empty.
+    pub(super) fn swap_head(&self, head: Arc<Head>) {
+        let mut current = self.0.write();
+        let (blocks, samples) = (current.blocks.clone(), current.samples.clone());
+        *current = Arc::new(Layers { blocks, samples, head });
+    }
+
     /// Puts blocks in the place of others.
     pub(super) fn replace_blocks(&self, old: &[u128], new: Vec<Arc<Block>>) {
         self.update(|blocks, _| {

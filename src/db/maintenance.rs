@@ -9,9 +9,9 @@ use super::build::{block_info, spill_info};
 use super::manifest::FileId;
 use super::plan::compaction::{self, levels};
 use super::plan::{BlockInfo, SpillInfo, cut, late, retention, spills};
+use super::registry_files::RegistryFiles;
 use super::seal::open_from;
 use super::store::StoreError;
-use crate::head::work::Slot;
 use crate::model::Timestamp;
 
 /// How often the thread looks for something to do: at 30 MB/s of log, 3 MB come between two looks.
@@ -26,12 +26,13 @@ const OPEN_SAMPLES_BUDGET_SHARE: usize = 4;
 /// What maintenance remembers from one job to the next.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
-    /// Series below this slot are in a registry file.
-    pub(super) registered: Slot,
+    pub(super) registry: RegistryFiles,
     /// Memory of the shards right after that.
     pub(super) sealed_memory_bytes: usize,
     /// The oldest window that was not over then.
     pub(super) sealed_open_from: Timestamp,
+    /// Spills became blocks since series were last forgotten.
+    pub(super) has_cut: bool,
 }
 
 /// How far a job goes.
@@ -52,9 +53,11 @@ impl Core {
         if self.seal_is_due(maintenance) {
             self.end_generation(maintenance);
         }
-        Ok(self.spill_sealed(&mut maintenance.registered)?
+        Ok(self.spill_sealed(&mut maintenance.registry.registered)?
+            || self.rewrite_base(maintenance)?
             || self.merge_once()?
-            || self.cut_once(Urgency::Due)?
+            || self.cut_once(maintenance, Urgency::Due)?
+            || self.forget_series(maintenance)?
             || self.drop_once()?
             || self.compact_once(Urgency::Due)?)
     }
@@ -65,8 +68,8 @@ impl Core {
     /// As [`Core::maintain_once`].
     pub(super) fn flush(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
         self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registered)?;
-        while self.cut_once(Urgency::Forced)? {}
+        self.spill_sealed(&mut maintenance.registry.registered)?;
+        while self.cut_once(maintenance, Urgency::Forced)? {}
         Ok(())
     }
 
@@ -90,7 +93,7 @@ impl Core {
             || open_from((self.clock)()) > maintenance.sealed_open_from && samples.samples > 0
     }
 
-    fn end_generation(&self, maintenance: &mut Maintenance) {
+    pub(super) fn end_generation(&self, maintenance: &mut Maintenance) {
         maintenance.sealed_open_from = open_from((self.clock)());
         self.seal();
         maintenance.sealed_memory_bytes = self.head().appliers.memory_bytes();
@@ -111,15 +114,21 @@ impl Core {
     }
 
     /// Makes blocks of the spills of one window that is over, or else of the late ones.
-    fn cut_once(&self, urgency: Urgency) -> Result<bool, StoreError> {
+    fn cut_once(
+        &self,
+        maintenance: &mut Maintenance,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let (spills, now) = (self.spill_infos(), (self.clock)());
         let forced = urgency == Urgency::Forced;
         if let Some(cut) = cut::cuts(&spills, now, forced).first() {
             self.cut(cut.range, &cut.spills)?;
+            maintenance.has_cut = true;
             return Ok(true);
         }
         let Some(late) = late::late_cut(&spills, now, forced) else { return Ok(false) };
         self.cut_late(&late, &levels(self.limits.retention_ms))?;
+        maintenance.has_cut = true;
         Ok(true)
     }
 
@@ -153,14 +162,6 @@ impl Core {
     /// Most bytes that all files may have.
     fn retention_bytes_max(&self) -> Option<u64> {
         None
-    }
-
-    /// The time of the newest sample that is in a file.
-    fn newest_sample(&self) -> Timestamp {
-        let layers = self.layers.get();
-        let blocks = layers.blocks.iter().map(|block| block.meta().range.maxt);
-        let spills = layers.samples.spills.iter().map(|spill| spill.meta().range.maxt);
-        blocks.chain(spills).max().unwrap_or(Timestamp::MIN)
     }
 
     /// Bytes of files that are not blocks: spills, registry files, the log.

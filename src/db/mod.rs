@@ -14,9 +14,11 @@ mod maintenance;
 pub mod manifest;
 mod merge_spills;
 mod open;
+mod open_files;
 pub mod options;
 pub mod plan;
 pub mod recover;
+mod registry_files;
 mod seal;
 mod spill;
 pub mod stats;
@@ -42,7 +44,7 @@ use crate::head::Head;
 use crate::head::older::{Looked, Older};
 use crate::head::work::Slot;
 use crate::model::{Batch, Outcome, Timestamp};
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, RwLock};
 use crate::wal::{CommitQueue, Committer, Front, WalStats};
 use layers::CurrentLayers;
 use maintenance::Maintenance;
@@ -67,6 +69,8 @@ struct Core {
     committer: Mutex<Option<Committer<Pending>>>,
     /// Where the log is cut.
     front: Front,
+    /// Held by every request until it is in the queue, and by whoever puts another head in the place of the present one.
+    intake: RwLock<()>,
     /// Held by whoever moves samples down.
     maintenance: Mutex<Maintenance>,
     /// Rung when the database closes.
@@ -90,6 +94,7 @@ struct Limits {
     memory_budget_bytes: usize,
     spill_wal_bytes: u64,
     retention_ms: Option<i64>,
+    forgotten_min: usize,
 }
 
 impl Older for Core {

@@ -11,40 +11,40 @@ use std::path::Path;
 use super::directory::{check_names, claim, doing};
 use super::layers::{CurrentLayers, Layers};
 use super::maintenance::Maintenance;
-use super::manifest::Manifest;
+use super::manifest::{Edit, FileId, Manifest};
+use super::open_files::{Opened, open_files};
 use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
-use super::recover::{Opened, Recovery, Replayed, open_files};
+use super::recover::{Recovery, Replayed};
+use super::registry_files::RegistryFiles;
 use super::store::Store;
 use super::threads::{Bell, ThreadHandles, report_start};
 use super::{Core, Db, Limits, OpenError, View, garbage};
-use crate::fs::Disk;
+use crate::fs::{Disk, Lock};
 use crate::head::Head;
 use crate::head::generation::Generation;
 use crate::head::source::HeadLayers;
 use crate::model::{Timestamp, WINDOW_MS};
-use crate::sync::{Arc, AtomicBool, Mutex};
-use crate::wal::{CommitQueue, Committer, WalOptions, inspect, replay};
+use crate::sync::{Arc, AtomicBool, Mutex, RwLock};
+use crate::wal::{CommitQueue, Committer, ReplayReport, WalOptions, inspect, replay};
 
 pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let lock = claim(&*options.disk, &options.path)?;
-    let (manifest, _) =
-        Manifest::open(options.disk.clone(), &options.path).map_err(OpenError::Manifest)?;
-    garbage::remove(&*options.disk, &options.path, &manifest)
-        .map_err(doing("list", &options.path))?;
-    let store = Store::new(options.disk.clone(), options.path.clone(), manifest);
-    store.create_folders().map_err(OpenError::Store)?;
+    let store = open_store(&options)?;
     let state = store.with_state(Clone::clone);
-    let opened = open_files(&*options.disk, &options.path, &state, options.series_max)?;
-    let registered = opened.registry.len() as u32;
-    let mut replayed =
-        Replayed::new(&opened.registry, state.wal_seq, super::seal::open_from((options.clock)()));
+    let mut opened = open_files(&*options.disk, &options.path, &state, options.series_max)?;
+    let damaged = std::mem::take(&mut opened.damaged);
+    set_aside(&store, &damaged);
+    let registry = RegistryFiles::of(&opened, &damaged);
+    let open_from = super::seal::open_from((options.clock)());
+    let mut replayed = Replayed::new(&opened.registry, state.wal_seq, open_from);
     let report = replay(&*options.disk, &options.path, state.wal_seq, &mut |seq, record| {
         replayed.record(seq, record)
     })
     .map_err(OpenError::Wal)?;
-    let (recovery, generations) = replayed.finish(&report);
+    let (recovery, generations) = replayed.finish(&report, damaged);
     let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
-    let core = start_core(&options, lock, layers, store, &report, registered);
+    let core = start_core(&options, lock, layers, store, &report, registry);
+    core.front.cut(state.wal_seq);
     let threads = match options.threads {
         Threads::Own => ThreadHandles::start(&core),
         Threads::Stepped => ThreadHandles::default(),
@@ -55,19 +55,42 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
 pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Recovery), OpenError> {
     check_names(disk, path)?;
     let (state, _) = Manifest::read_only(disk, path).map_err(OpenError::Manifest)?;
-    let opened = open_files(disk, path, &state, SERIES_MAX_DEFAULT)?;
+    let mut opened = open_files(disk, path, &state, SERIES_MAX_DEFAULT)?;
+    let damaged = std::mem::take(&mut opened.damaged);
     let mut replayed = Replayed::new(&opened.registry, state.wal_seq, Timestamp::MIN);
     let report =
         inspect(disk, path, state.wal_seq, &mut |seq, record| replayed.record(seq, record))
             .map_err(OpenError::Wal)?;
-    let (recovery, generations) = replayed.finish(&report);
+    let (recovery, generations) = replayed.finish(&report, damaged);
     let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
     Ok((View::new(Arc::new(layers)), recovery))
 }
 
+/// Reads the manifest, removes what it does not list, creates the folders that are missing.
+fn open_store(options: &Options) -> Result<Store, OpenError> {
+    let Options { disk, path, .. } = options;
+    let (manifest, _) = Manifest::open(disk.clone(), path).map_err(OpenError::Manifest)?;
+    // What cannot be removed is garbage at the next start, too.
+    garbage::remove(&**disk, path, &manifest).map_err(doing("list", path))?;
+    let store = Store::new(disk.clone(), path.clone(), manifest);
+    store.create_folders().map_err(OpenError::Store)?;
+    Ok(store)
+}
+
+/// Moves damaged spills and blocks to quarantine. Registry files stay until what was read of them is written anew. On a disk
+/// that refuses, the next start tries again.
+fn set_aside(store: &Store, damaged: &[(FileId, String)]) {
+    let ids = damaged.iter().map(|(id, _)| *id);
+    let remove: Vec<FileId> = ids.filter(|id| !id.is_registry()).collect();
+    if !remove.is_empty() {
+        let edit = Edit { remove: remove.clone(), ..Edit::default() };
+        let _ = store.commit(edit, &remove);
+    }
+}
+
 /// Puts a head together of what was found, with an open generation that begins at `next_seq`.
 fn assemble(opened: Opened, mut generations: Vec<Arc<Generation>>, next_seq: u64) -> Layers {
-    let Opened { registry, spills, blocks } = opened;
+    let Opened { registry, spills, blocks, .. } = opened;
     let in_blocks = blocks.iter().map(|block| block.meta().range.maxt);
     let in_spills = spills.iter().map(|spill| spill.meta().range.maxt);
     let replayed = generations.iter().map(|generation| generation.range().maxt);
@@ -80,11 +103,11 @@ fn assemble(opened: Opened, mut generations: Vec<Arc<Generation>>, next_seq: u64
 
 fn start_core(
     options: &Options,
-    lock: Box<dyn crate::fs::Lock>,
+    lock: Box<dyn Lock>,
     layers: Layers,
     store: Store,
-    report: &crate::wal::ReplayReport,
-    registered: u32,
+    report: &ReplayReport,
+    registry: RegistryFiles,
 ) -> Arc<Core> {
     let queue = Arc::new(CommitQueue::default());
     let wal = WalOptions { segment_bytes: options.wal_segment_bytes, ..WalOptions::default() };
@@ -94,12 +117,13 @@ fn start_core(
     report_start(&committer);
     // What was replayed is sealed: the next window that ends is the first to wait for.
     let sealed_open_from = super::seal::open_from((options.clock)()).saturating_sub(WINDOW_MS);
-    let maintenance = Maintenance { registered, sealed_open_from, ..Maintenance::default() };
+    let maintenance = Maintenance { registry, sealed_open_from, ..Maintenance::default() };
     Arc::new(Core {
         layers: CurrentLayers::new(layers),
         store,
         wal_stats: committer.stats(),
         front: committer.front(),
+        intake: RwLock::default(),
         committer: Mutex::new(Some(committer)),
         maintenance: Mutex::new(maintenance),
         bell: Bell::default(),
@@ -107,6 +131,7 @@ fn start_core(
             memory_budget_bytes: options.memory_budget_bytes,
             spill_wal_bytes: options.spill_wal_bytes,
             retention_ms: None,
+            forgotten_min: options.forgotten_min,
         },
         queue,
         clock: options.clock.clone(),

@@ -23,6 +23,9 @@ pub const MEMORY_BUDGET_DEFAULT_BYTES: usize = 1 << 30;
 /// Log between two spills: some three million samples, which a start sorts in 0.2 s.
 pub const SPILL_WAL_BYTES_DEFAULT: u64 = 32 << 20;
 
+/// Stopped series worth forgetting: some 300 KiB.
+pub const FORGOTTEN_MIN_DEFAULT: usize = 1_000;
+
 /// Who runs the loops of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
@@ -49,6 +52,8 @@ pub struct Options {
     pub memory_budget_bytes: usize,
     /// Samples are written to files when so much of log was written: it is what the next start has to read.
     pub spill_wal_bytes: u64,
+    /// Series that stopped are forgotten when they are at least so many.
+    pub forgotten_min: usize,
 }
 
 impl Options {
@@ -64,6 +69,7 @@ impl Options {
             series_max: SERIES_MAX_DEFAULT,
             memory_budget_bytes: MEMORY_BUDGET_DEFAULT_BYTES,
             spill_wal_bytes: SPILL_WAL_BYTES_DEFAULT,
+            forgotten_min: FORGOTTEN_MIN_DEFAULT,
         }
     }
 }

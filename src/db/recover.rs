@@ -1,62 +1,18 @@
-//! What a start does with what is on disk, in order: open the registry files and the spills, replay the log behind them into
-//! a sealed generation, count what was damaged.
+//! What a start does with the log behind the files: its records become sealed generations. And what it found, for people.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::OpenError;
-use super::manifest::{FileId, State};
-use super::store::StoreError;
-use crate::block::Block;
+use super::manifest::FileId;
 use crate::error::Corrupt;
-use crate::fs::Disk;
 use crate::head::generation::Generation;
-use crate::head::registry::{Registry, RegistryOptions};
-use crate::head::registry_delta::read_definitions;
+use crate::head::registry::Registry;
 use crate::head::replay::ReplayedSamples;
-use crate::head::spill::Spill;
 use crate::model::{CommitSeq, Labels, SeriesRef, Timestamp};
 use crate::sync::Arc;
 use crate::wal::{Damage, Record, ReplayReport};
 
 /// Samples sealed together: some 160 MiB of them while they are sorted. The log seldom holds more.
 const REPLAYED_SAMPLES_MAX: usize = 4 << 20;
-
-/// What the files that the manifest lists hold.
-pub(super) struct Opened {
-    pub(super) registry: Registry,
-    pub(super) spills: Vec<Arc<Spill>>,
-    pub(super) blocks: Vec<Arc<Block>>,
-}
-
-/// Opens the files that are listed.
-pub(super) fn open_files(
-    disk: &dyn Disk,
-    dir: &Path,
-    state: &State,
-    series_max: usize,
-) -> Result<Opened, OpenError> {
-    let registry = Registry::new(RegistryOptions { series_max });
-    let (mut spills, mut blocks) = (Vec::new(), Vec::new());
-    for id in state.files.keys() {
-        let path = id.path(dir);
-        let opened = match id {
-            FileId::RegistryBase(_) | FileId::RegistryDelta(_) => {
-                read_definitions(disk, &path, |definitions| {
-                    let _ = registry.restore(definitions);
-                })
-            }
-            FileId::Spill(number) => {
-                Spill::open(disk, &path, *number).map(|spill| spills.push(Arc::new(spill)))
-            }
-            FileId::Block(_) => Block::open(disk, &path).map(|block| blocks.push(Arc::new(block))),
-        };
-        opened.map_err(StoreError::File).map_err(OpenError::Store)?;
-    }
-    spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().max_seq);
-    blocks.sort_by_key(|block: &Arc<Block>| block.meta().max_seq);
-    Ok(Opened { registry, spills, blocks })
-}
 
 /// What the last start found.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +25,8 @@ pub struct Recovery {
     pub trimmed_bytes: u64,
     /// Damaged places of the log; everything around them is there.
     pub damages: Vec<Damage>,
+    /// Files that are damaged or missing, and what is wrong. What could be read of them is there.
+    pub damaged_files: Vec<String>,
     /// Samples lost because their series was defined in a damaged place only.
     pub orphaned_samples: u64,
     /// Series of which the log gives a ref to other labels later on. No writer does that; samples of the earlier series
@@ -152,7 +110,12 @@ impl<'a> Replayed<'a> {
         self.first_seq = self.last_seq + 1;
     }
 
-    pub(super) fn finish(mut self, report: &ReplayReport) -> (Recovery, Vec<Arc<Generation>>) {
+    /// `damaged` are files that are not whole, and what is wrong with them.
+    pub(super) fn finish(
+        mut self,
+        report: &ReplayReport,
+        damaged: Vec<(FileId, String)>,
+    ) -> (Recovery, Vec<Arc<Generation>>) {
         self.seal();
         self.skip_to(report.last_seq + 1);
         let redefined_series = self.registry.finish_replay();
@@ -162,6 +125,7 @@ impl<'a> Replayed<'a> {
             series: self.registry.len(),
             trimmed_bytes: report.trimmed_bytes,
             damages: report.damages.clone(),
+            damaged_files: damaged.into_iter().map(|(_, text)| text).collect(),
             orphaned_samples: self.orphaned_samples,
             redefined_series,
             took: self.started.elapsed(),

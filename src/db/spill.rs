@@ -11,14 +11,13 @@ use std::path::Path;
 use super::Core;
 use super::manifest::{Edit, FileEntry, FileId};
 use super::store::StoreError;
-use crate::fs::sealed::{SealedSummary, SealedWriter};
+use crate::fs::sealed::SealedSummary;
 use crate::head::chunk_list::sample_count;
 use crate::head::generation::Generation;
-use crate::head::registry_delta::REGISTRY_KIND;
 use crate::head::run::Part;
 use crate::head::spill::{Spill, SpillMeta, SpillOptions, SpillWriter};
 use crate::head::work::{SHARDS, Slot};
-use crate::model::{SeriesRef, TimeRange};
+use crate::model::SeriesRef;
 use crate::sync::Arc;
 
 impl Core {
@@ -49,7 +48,7 @@ impl Core {
         generations: &[Arc<Generation>],
         edit: &mut Edit,
     ) -> Result<(Slot, Vec<Arc<Spill>>), StoreError> {
-        let registered = self.write_definitions(registered, edit)?;
+        let registered = self.write_definitions(&self.head().registry, registered, edit)?;
         let mut spills = Vec::new();
         for generation in generations {
             for part in generation.parts() {
@@ -59,31 +58,6 @@ impl Core {
             }
         }
         Ok((registered, spills))
-    }
-
-    /// Writes the definitions of the series from slot `from` on. Returns the first slot behind them.
-    fn write_definitions(&self, from: Slot, edit: &mut Edit) -> Result<Slot, StoreError> {
-        let end = self.head().registry.len() as Slot;
-        if from == end {
-            return Ok(end);
-        }
-        let (id, path) = self.store.next_file(FileId::RegistryDelta);
-        let failed = || StoreError::io("write", &path);
-        let writer =
-            SealedWriter::create(&*self.store.disk, &path, REGISTRY_KIND).map_err(failed())?;
-        let written = self.head().registry.write_delta(from..end, writer);
-        let (footer, summary) = written.map_err(failed()).inspect_err(|_| self.remove(&path))?;
-        edit.next_ref = Some(footer.next_ref);
-        edit.add.push(FileEntry {
-            id,
-            len_bytes: summary.len_bytes,
-            min_seq: 0,
-            max_seq: 0,
-            range: TimeRange::EMPTY,
-            window: None,
-            checksum: summary.checksum,
-        });
-        Ok(end)
     }
 
     /// Removes a file that could not be written to its end: room on a disk that may be full.

@@ -105,6 +105,7 @@ impl Core {
         let keeps_scratch = batch.samples.len() <= SCRATCH_KEPT_SAMPLES_MAX
             && batch.body.len() <= SCRATCH_KEPT_BODY_MAX_BYTES;
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
+        let _intake = self.intake.read();
         self.submit_with(&mut scratch, batch, Reply { outcome, on_done });
         if keeps_scratch {
             scratch.resolution.drop_labels();

@@ -14,7 +14,7 @@ use super::run::read_runs;
 use super::series::SeriesStore;
 use super::work::{SHARDS, Slot, Work, index_of, shard_of};
 use crate::error::Corrupt;
-use crate::model::{CommitSeq, TimeRange, Timestamp};
+use crate::model::{CommitSeq, Sample, TimeRange, Timestamp};
 use crate::read::Columns;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, Ordering};
 
@@ -182,6 +182,11 @@ impl Appliers {
         }
     }
 
+    /// The newest sample of a series, if one came through here.
+    pub fn newest(&self, slot: Slot) -> Option<Sample> {
+        self.shards[shard_of(slot)].store.lock().newest(index_of(slot))
+    }
+
     /// May a generation have samples of a series within the range?
     pub fn may_have(&self, generation: &Generation, slot: Slot, range: TimeRange) -> bool {
         let (shard, index) = (shard_of(slot), index_of(slot));
@@ -247,7 +252,6 @@ mod tests {
     use super::super::older::NothingOlder;
     use super::super::work::{ApplyOutcome, Seal};
     use super::*;
-    use crate::model::Sample;
     use crate::sync::AtomicU64;
 
     fn work(

@@ -1,8 +1,10 @@
 //! Series in memory: `registry` knows who is who (over `alias` and `refs` and the inverted index), `apply` puts samples into
-//! the shards' `series` in commit order, `source` is what a query sees. Used by `db` only; knows neither files nor the log.
+//! the shards' `series` in commit order, `source` is what a query sees. Used by `db` only; of files it knows those of the
+//! registry, of the log how definitions are encoded.
 
 mod alias;
 pub mod apply;
+mod base_refs;
 pub mod chunk_list;
 pub mod chunks;
 pub mod encoded;
@@ -10,7 +12,6 @@ pub mod generation;
 pub mod older;
 mod refs;
 pub mod registry;
-pub mod registry_delta;
 pub mod replay;
 pub mod run;
 pub mod series;

@@ -1,108 +1,163 @@
-//! Series refs: which slot has which, which slot each stands for while the log is replayed, and which are *pending*,
-//! that is, in no frame known durable. Used by `head::registry` only.
+//! Series refs: which slot has which, which slot each stands for, and which are *pending*, that is, in no frame known
+//! durable. Used by `head::registry` only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;
 
+use super::base_refs::BaseRefs;
 use crate::model::SeriesRef;
 
-/// The ref of every slot. Refs and slots are given in the same order, so both count up together for long: what is
-/// kept is where they do not. A process that never restarted has one run.
+/// The ref of no series. Real ones count from 1.
+pub const NO_SERIES: SeriesRef = SeriesRef(0);
+
+/// Refs and slots, both ways. They are given in the same order, so both count up together for long: what is kept is where
+/// they do not. A process that began with nothing has one run.
+///
+/// Every slot has one ref of its own; a ref may stand for a slot that has another, or for none.
 #[derive(Debug, Default)]
-pub struct SlotRefs {
+pub struct Refs {
+    /// Of the slots in the base.
+    base: BaseRefs,
+    /// Of the slots after, by slot.
     runs: Vec<Run>,
+    /// Instead of what base and runs say.
+    replaced: HashMap<u32, SeriesRef>,
+    /// What `runs` and `replaced` say, by ref: the first of a run, its slot, and how many there are.
+    by_ref: BTreeMap<u64, (u32, u64)>,
+    /// Instead of what the base and `by_ref` say.
+    others: HashMap<u64, u32>,
 }
 
 /// From `slot` on, refs count up from `series`.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    slot: u32,
-    series: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub slot: u32,
+    pub series: u64,
 }
 
 impl Run {
-    fn at(self, slot: u32) -> SeriesRef {
-        SeriesRef(self.series + u64::from(slot - self.slot))
+    /// The ref of a slot from `slot` on.
+    pub fn at(self, slot: u32) -> SeriesRef {
+        SeriesRef(self.series.wrapping_add(u64::from(slot.wrapping_sub(self.slot))))
     }
 }
 
-impl SlotRefs {
-    /// Gives the next slot its ref.
-    pub fn push(&mut self, slot: u32, series: SeriesRef) {
+impl Refs {
+    /// The refs of a base.
+    pub fn new(base: BaseRefs) -> Refs {
+        Refs { base, ..Refs::default() }
+    }
+
+    /// Gives the next slot its ref. Returns the slot that the ref stood for.
+    pub fn push(&mut self, slot: u32, series: SeriesRef) -> Option<u32> {
+        let before = self.slot_of(series);
         if self.runs.last().is_none_or(|run| run.at(slot) != series) {
             self.runs.push(Run { slot, series: series.0 });
+        }
+        self.point(series, slot, before);
+        before
+    }
+
+    /// Lets a ref stand for a slot that has another. Returns the slot that it stood for.
+    pub fn insert(&mut self, series: SeriesRef, slot: u32) -> Option<u32> {
+        let before = self.slot_of(series);
+        if before != Some(slot) {
+            self.others.insert(series.0, slot);
+        }
+        before
+    }
+
+    /// Gives a slot that has a ref another, which stands for nothing yet.
+    pub fn replace(&mut self, slot: u32, series: SeriesRef) {
+        self.replaced.insert(slot, series);
+        self.point(series, slot, None);
+    }
+
+    fn point(&mut self, series: SeriesRef, slot: u32, before: Option<u32>) {
+        if before.is_some() {
+            self.others.insert(series.0, slot);
+            return;
+        }
+        match self.by_ref.range_mut(..=series.0).next_back() {
+            Some((first, (first_slot, count)))
+                if first + *count == series.0
+                    && u64::from(*first_slot) + *count == u64::from(slot) =>
+            {
+                *count += 1;
+            }
+            _ => {
+                self.by_ref.insert(series.0, (slot, 1));
+            }
         }
     }
 
     /// The ref of a slot that has one.
     pub fn get(&self, slot: u32) -> SeriesRef {
-        self.runs[self.run_of(slot)].at(slot)
+        match self.replacement(slot) {
+            Some(series) => series,
+            None => self.run_of(slot).0.at(slot),
+        }
     }
 
-    /// Gives a slot that has a ref another.
-    pub fn replace(&mut self, slot: u32, series: SeriesRef) {
-        let index = self.run_of(slot);
-        let run = self.runs[index];
-        let end = self.runs.get(index + 1).map_or(u32::MAX, |next| next.slot);
-        let before = (run.slot < slot).then_some(run);
-        let after = (slot + 1 < end).then(|| Run { slot: slot + 1, series: run.at(slot + 1).0 });
-        let parts = [before, Some(Run { slot, series: series.0 }), after];
-        self.runs.splice(index..=index, parts.into_iter().flatten());
+    #[inline]
+    fn replacement(&self, slot: u32) -> Option<SeriesRef> {
+        if self.replaced.is_empty() { None } else { self.replaced.get(&slot).copied() }
     }
 
-    fn run_of(&self, slot: u32) -> usize {
-        self.runs.partition_point(|run| run.slot <= slot).saturating_sub(1)
+    /// The slot a ref stands for.
+    #[inline]
+    pub fn slot_of(&self, series: SeriesRef) -> Option<u32> {
+        if !self.others.is_empty()
+            && let Some(slot) = self.others.get(&series.0)
+        {
+            return Some(*slot);
+        }
+        self.base.slot_of(series).or_else(|| {
+            let (first, (slot, count)) = self.by_ref.range(..=series.0).next_back()?;
+            let beyond = series.0 - first;
+            (beyond < *count).then_some(slot + beyond as u32)
+        })
+    }
+
+    /// The run that a slot is in, and the end of that run.
+    fn run_of(&self, slot: u32) -> (Run, u32) {
+        if let Some(found) = self.base.run_of(slot) {
+            return found;
+        }
+        let next = self.runs.partition_point(|run| run.slot <= slot);
+        let end = self.runs.get(next).map_or(u32::MAX, |run| run.slot);
+        (self.runs[next - 1], end)
     }
 
     /// Appends the refs of slots. Neighbours in a request mostly are neighbours here, so the last run is tried first.
     pub fn extend(&self, slots: impl Iterator<Item = Option<u32>>, refs: &mut Vec<SeriesRef>) {
-        let mut current = 0..0;
         let mut run = Run { slot: 0, series: 0 };
+        let mut end = 0;
         refs.extend(slots.map(|slot| {
             let Some(slot) = slot else { return NO_SERIES };
-            if !current.contains(&slot) {
-                let index = self.run_of(slot);
-                run = self.runs[index];
-                current = run.slot..self.runs.get(index + 1).map_or(u32::MAX, |next| next.slot);
+            if let Some(series) = self.replacement(slot) {
+                return series;
+            }
+            if !(run.slot..end).contains(&slot) {
+                (run, end) = self.run_of(slot);
             }
             run.at(slot)
         }));
     }
 
+    /// Refs that stand for slots which may have another.
+    pub fn others(&self) -> impl Iterator<Item = (SeriesRef, u32)> + '_ {
+        let added = self.others.iter().map(|(series, slot)| (SeriesRef(*series), *slot));
+        let in_base = self.base.others().filter(|(series, _)| !self.others.contains_key(&series.0));
+        added.chain(in_base)
+    }
+
     pub fn memory_bytes(&self) -> usize {
         self.runs.capacity() * size_of::<Run>()
-    }
-}
-
-/// The ref of no series. Real ones count from 1.
-pub const NO_SERIES: SeriesRef = SeriesRef(0);
-
-/// Refs kept together: a cache line of slots, so that a request's refs, which mostly follow each other, share the
-/// look-ups.
-const PAGE_REFS: u64 = 16;
-
-/// The slots of refs, while the log is replayed. Several refs may stand for one series.
-#[derive(Debug, Default)]
-pub struct RefSlots {
-    pages: HashMap<u64, [u32; PAGE_REFS as usize]>,
-}
-
-impl RefSlots {
-    /// What a ref without a slot has.
-    const NONE: u32 = u32::MAX;
-
-    pub fn get(&self, series: SeriesRef) -> Option<u32> {
-        let page = self.pages.get(&(series.0 / PAGE_REFS))?;
-        Some(page[(series.0 % PAGE_REFS) as usize]).filter(|slot| *slot != RefSlots::NONE)
-    }
-
-    /// Gives a ref its slot; returns the one it had.
-    pub fn insert(&mut self, series: SeriesRef, slot: u32) -> Option<u32> {
-        let empty = [RefSlots::NONE; PAGE_REFS as usize];
-        let page = self.pages.entry(series.0 / PAGE_REFS).or_insert(empty);
-        let place = &mut page[(series.0 % PAGE_REFS) as usize];
-        Some(std::mem::replace(place, slot)).filter(|slot| *slot != RefSlots::NONE)
+            + self.replaced.capacity() * (size_of::<(u32, SeriesRef)>() + 1)
+            + self.by_ref.len() * size_of::<(u64, (u32, u64))>()
+            + self.others.capacity() * (size_of::<(u64, u32)>() + 1)
     }
 }
 
@@ -173,62 +228,42 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slots_keep_their_refs(steps in prop::collection::vec(prop_oneof![4 => Just(1u64), 1 => 0u64..100], 1..200)) {
-            let mut slot_refs = SlotRefs::default();
-            let mut expected = Vec::new();
-            let mut series: u64 = 1000;
-            for (slot, step) in steps.iter().enumerate() {
-                series = if *step == 0 { series.saturating_sub(500) } else { series + step };
-                series = series.max(1);
-                slot_refs.push(slot as u32, SeriesRef(series));
-                expected.push(SeriesRef(series));
-            }
-            let slots = (0..expected.len() as u32).rev();
-            let mut refs = Vec::new();
-            slot_refs.extend(slots.clone().map(Some), &mut refs);
-            refs.reverse();
-            prop_assert_eq!(&refs, &expected);
-            for slot in slots {
-                prop_assert_eq!(slot_refs.get(slot), expected[slot as usize]);
-            }
-        }
-
-        #[test]
-        fn replaced_refs_change_nothing_else(
-            gaps in prop::collection::vec(prop_oneof![4 => Just(1u64), 1 => 2u64..9], 1..40),
-            replaced in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        fn refs_and_slots_agree_with_maps(
+            ops in prop::collection::vec((0u8..8, 1u64..60, any::<prop::sample::Index>()), 1..120),
         ) {
-            let mut slot_refs = SlotRefs::default();
-            let mut expected = Vec::new();
-            let mut series = 0;
-            for gap in gaps {
-                series += gap;
-                slot_refs.push(expected.len() as u32, SeriesRef(series));
-                expected.push(SeriesRef(series));
+            let mut refs = Refs::default();
+            let (mut of_slot, mut of_ref) = (Vec::new(), BTreeMap::new());
+            let mut fresh = 1000;
+            for (op, series, at) in ops {
+                match op {
+                    0..4 => {
+                        let slot = of_slot.len() as u32;
+                        let series = of_slot.last().map_or(series, |last| if op < 3 { last + 1 } else { series });
+                        prop_assert_eq!(refs.push(slot, SeriesRef(series)), of_ref.insert(series, slot));
+                        of_slot.push(series);
+                    }
+                    4..6 if !of_slot.is_empty() => {
+                        let slot = at.index(of_slot.len()) as u32;
+                        prop_assert_eq!(refs.insert(SeriesRef(series), slot), of_ref.insert(series, slot));
+                    }
+                    _ if !of_slot.is_empty() => {
+                        let slot = at.index(of_slot.len());
+                        fresh += series;
+                        refs.replace(slot as u32, SeriesRef(fresh));
+                        of_slot[slot] = fresh;
+                        of_ref.insert(fresh, slot as u32);
+                    }
+                    _ => {}
+                }
             }
-            for (at, series) in replaced.iter().zip(1000..) {
-                let slot = at.index(expected.len());
-                slot_refs.replace(slot as u32, SeriesRef(series));
-                expected[slot] = SeriesRef(series);
-            }
-            slot_refs.push(expected.len() as u32, SeriesRef(5000));
-            expected.push(SeriesRef(5000));
-            let mut refs = Vec::new();
-            slot_refs.extend((0..expected.len() as u32).map(Some), &mut refs);
-            prop_assert_eq!(&refs, &expected);
-            for (slot, series) in (0..).zip(&expected) {
-                prop_assert_eq!(slot_refs.get(slot), *series);
-            }
-        }
-
-        #[test]
-        fn slots_of_refs_agree_with_a_map(steps in prop::collection::vec((0u64..100, 0u32..9), 0..200)) {
-            let (mut slots, mut model) = (RefSlots::default(), std::collections::BTreeMap::new());
-            for (series, slot) in steps {
-                prop_assert_eq!(slots.insert(SeriesRef(series), slot), model.insert(series, slot));
-            }
-            for series in 0..120 {
-                prop_assert_eq!(slots.get(SeriesRef(series)), model.get(&series).copied());
+            let slots = || 0..of_slot.len() as u32;
+            let expected: Vec<SeriesRef> = of_slot.iter().copied().map(SeriesRef).collect();
+            prop_assert_eq!(slots().map(|slot| refs.get(slot)).collect::<Vec<_>>(), expected.as_slice());
+            let mut all = Vec::new();
+            refs.extend(slots().map(Some), &mut all);
+            prop_assert_eq!(all, expected);
+            for series in (0..70).chain(1000..fresh + 2) {
+                prop_assert_eq!(refs.slot_of(SeriesRef(series)), of_ref.get(&series).copied(), "{}", series);
             }
         }
 
@@ -255,8 +290,9 @@ mod tests {
 
     #[test]
     fn consecutive_refs_cost_nothing() {
-        let mut slot_refs = SlotRefs::default();
-        (0..100_000).for_each(|slot| slot_refs.push(slot, SeriesRef(7 + u64::from(slot))));
-        assert!(slot_refs.memory_bytes() <= 128);
+        let mut refs = Refs::default();
+        (0..100_000)
+            .for_each(|slot| assert_eq!(refs.push(slot, SeriesRef(7 + u64::from(slot))), None));
+        assert!(refs.memory_bytes() <= 128);
     }
 }

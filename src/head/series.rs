@@ -219,6 +219,12 @@ impl SeriesStore {
         }
     }
 
+    /// The newest sample of a series, also one that was sealed.
+    pub fn newest(&self, index: usize) -> Option<Sample> {
+        let series = self.get(index).filter(|series| !series.has_no_newest())?;
+        Some(Sample::new(series.open.last_timestamp(), series.open.last_value()))
+    }
+
     /// The times of the oldest and the newest sample.
     pub fn bounds(&self, index: usize) -> Option<TimeRange> {
         self.get(index).and_then(Series::bounds)

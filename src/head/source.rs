@@ -12,7 +12,7 @@ use crate::fs::sealed::FileError;
 use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
 use crate::read::merge_columns::ColumnsMerge;
 use crate::read::{Columns, ReadError, SeriesSet, Source};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, OnceLock};
 
 /// What holds samples of the series of a head, in order of commit sequence: of samples with the same timestamp the first
 /// counts.
@@ -92,15 +92,12 @@ impl Source for HeadSource {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
-        let slots = self.slots(matchers, range)?;
-        let labels = self.head.registry.labels_of(&slots);
-        let mut series: Vec<(Labels, u32)> = labels.into_iter().zip(slots).collect();
-        series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let (labels, slots): (Vec<Labels>, Vec<u32>) = series.into_iter().unzip();
+        let slots = self.head.registry.sort(self.slots(matchers, range)?);
         let refs = self.head.registry.refs_of(&slots);
+        self.head.registry.check()?;
         let source = self.clone();
-        let (damage, buffers) = Default::default();
-        Ok(Box::new(HeadSet { source, labels, slots, refs, damage, buffers }))
+        let (labels, damage, buffers) = Default::default();
+        Ok(Box::new(HeadSet { source, slots, refs, labels, damage, buffers }))
     }
 
     fn label_names(
@@ -123,9 +120,11 @@ impl Source for HeadSource {
 
 struct HeadSet {
     source: HeadSource,
-    labels: Vec<Labels>,
+    /// In order of the label sets.
     slots: Vec<u32>,
     refs: Vec<SeriesRef>,
+    /// Made when they are asked for: counting series, for example, does not need them.
+    labels: OnceLock<Vec<Labels>>,
     /// What could not be read so far.
     damage: Mutex<Vec<String>>,
     buffers: Mutex<Vec<Buffers>>,
@@ -203,13 +202,19 @@ impl HeadSet {
 
 impl SeriesSet for HeadSet {
     fn labels(&self) -> &[Labels] {
-        &self.labels
+        self.labels.get_or_init(|| self.source.head.registry.labels_of(&self.slots))
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len()
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
         let mut buffers = self.buffers.lock().pop().unwrap_or_default();
         let read = self.read_with(&mut buffers, index, range, out);
         self.buffers.lock().push(buffers);
+        // The labels may have been made after the look at the storage in `select`.
+        self.source.head.registry.check()?;
         read
     }
 

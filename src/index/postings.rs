@@ -95,33 +95,31 @@ fn advance(list: &mut &[u32], slot: u32) -> bool {
     list.first() == Some(&slot)
 }
 
-/// Words of a bitmap cost less than sorting once the lists hold this share of all slots.
+/// Words of a bitmap cost less than sorting once the list holds this share of all slots.
 const BITMAP_SHARE: usize = 64;
 
-/// All slots of some lists, ascending, each once; every slot is below `slot_end`.
-pub fn union(lists: &[&[u32]], slot_end: usize) -> Vec<u32> {
-    if let [list] = lists {
-        return list.to_vec();
+/// The slots of a list in any order, ascending, each once; every slot is below `slot_end`.
+pub fn ascending(mut list: Vec<u32>, slot_end: usize) -> Vec<u32> {
+    if list.is_sorted_by(|a, b| a < b) {
+        return list;
     }
-    let total: usize = lists.iter().map(|list| list.len()).sum();
-    if total < slot_end / BITMAP_SHARE {
-        let mut slots = lists.concat();
-        slots.sort_unstable();
-        slots.dedup();
-        return slots;
+    if list.len() < slot_end / BITMAP_SHARE {
+        list.sort_unstable();
+        list.dedup();
+        return list;
     }
     let mut words = vec![0u64; slot_end.div_ceil(64)];
-    for slot in lists.iter().flat_map(|list| list.iter()) {
+    for slot in &list {
         words[*slot as usize / 64] |= 1 << (slot % 64);
     }
-    let mut slots = Vec::with_capacity(total);
+    list.clear();
     for (index, mut word) in words.into_iter().enumerate() {
         while word != 0 {
-            slots.push(index as u32 * 64 + word.trailing_zeros());
+            list.push(index as u32 * 64 + word.trailing_zeros());
             word &= word - 1;
         }
     }
-    slots
+    list
 }
 
 #[cfg(test)]
@@ -153,7 +151,7 @@ mod tests {
             let (a_list, b_list, c_list) = (list(&a), list(&b), list(&c));
             let expected = list(&(&(&a | &b) | &c));
             for slot_end in [400, 1 << 20] {
-                let all = union(&[&a_list, &b_list, &c_list], slot_end);
+                let all = ascending([&*a_list, &b_list, &c_list].concat(), slot_end);
                 prop_assert_eq!(&all, &expected);
             }
         }

@@ -6,8 +6,10 @@
 //!    the slots.
 //! 3. The same for what excludes.
 
+use std::borrow::Cow;
+
 use super::memory::MemoryIndex;
-use super::postings::{intersect, subtract, union};
+use super::postings::{ascending, intersect, subtract};
 use crate::model::{MatchOp, Matcher};
 
 /// Regular expressions that every value and every non-empty value satisfies.
@@ -55,7 +57,7 @@ fn require_by_value(
     matcher: &Matcher,
 ) -> Vec<u32> {
     match slots {
-        Some(slots) if slots.len() < index.pairs_of(name).len() => {
+        Some(slots) if slots.len() < index.pair_count_of(name) => {
             filter(index, slots, name, |value| value.is_some_and(|v| matcher.matches(v)))
         }
         slots => {
@@ -71,15 +73,13 @@ fn exclude(index: &MemoryIndex, mut slots: Vec<u32>, matcher: &Matcher) -> Vec<u
     let pairs = match matcher.op {
         MatchOp::Regex if matcher.value == ANY_VALUE => return slots,
         MatchOp::NotEqual => index.pair_id(name, &matcher.value).into_iter().collect(),
-        _ if slots.len() < index.pairs_of(name).len() => {
+        _ if slots.len() < index.pair_count_of(name) => {
             return filter(index, slots, name, |value| value.is_none_or(|v| matcher.matches(v)));
         }
         _ => pairs_where(index, name, |value| !matcher.matches(value)),
     };
-    match pairs.as_slice() {
-        [] => {}
-        [pair] => subtract(&mut slots, index.postings_of(*pair)),
-        _ => subtract(&mut slots, &PairSet::new(index, name, pairs).union(index)),
+    if !pairs.is_empty() {
+        PairSet::new(index, name, pairs).remove(index, &mut slots);
     }
     slots
 }
@@ -95,8 +95,7 @@ fn satisfies(matcher: &Matcher, value: &str) -> bool {
 }
 
 fn pairs_where(index: &MemoryIndex, name: u32, keep: impl Fn(&str) -> bool) -> Vec<u32> {
-    let pairs = index.pairs_of(name).iter().copied();
-    pairs.filter(|pair| keep(index.pair_value(*pair))).collect()
+    index.pairs_of(name).filter(|pair| keep(index.value(*pair))).collect()
 }
 
 /// Keeps the slots whose value of a label is accepted.
@@ -106,7 +105,7 @@ fn filter(
     name: u32,
     keep: impl Fn(Option<&str>) -> bool,
 ) -> Vec<u32> {
-    slots.retain(|slot| keep(index.pair_of(*slot, name).map(|pair| index.pair_value(pair))));
+    slots.retain(|slot| keep(index.pair_of(*slot, name).map(|pair| index.value(pair))));
     slots
 }
 
@@ -123,26 +122,51 @@ impl PairSet {
     fn new(index: &MemoryIndex, name: u32, mut pairs: Vec<u32>) -> PairSet {
         pairs.sort_unstable();
         pairs.dedup();
-        let slot_count = pairs.iter().map(|pair| index.postings_of(*pair).len()).sum();
+        let slot_count = pairs.iter().map(|pair| index.slot_count_of(*pair)).sum();
         PairSet { name, pairs, slot_count }
     }
 
-    fn union(&self, index: &MemoryIndex) -> Vec<u32> {
-        let lists: Vec<&[u32]> = self.pairs.iter().map(|pair| index.postings_of(*pair)).collect();
-        union(&lists, index.len())
+    /// The slots that have one of the pairs, ascending.
+    fn union<'a>(&self, index: &'a MemoryIndex) -> Cow<'a, [u32]> {
+        if let [pair] = self.pairs.as_slice() {
+            return index.slots_of(*pair);
+        }
+        let mut slots = Vec::with_capacity(self.slot_count.min(index.len()));
+        for pair in &self.pairs {
+            index.extend_slots(*pair, &mut slots);
+            if slots.len() > index.len() {
+                break;
+            }
+        }
+        Cow::Owned(ascending(slots, index.len()))
+    }
+
+    /// Is it less work to look at the labels of so many slots than to walk the lists? One list that is there as it is
+    /// is searched faster still.
+    fn is_long_for(&self, index: &MemoryIndex, slot_count: usize) -> bool {
+        let is_at_hand = matches!(*self.pairs, [pair] if index.base_slot_count_of(pair) == 0);
+        !is_at_hand && self.slot_count > slot_count.saturating_mul(FILTER_RATIO)
+    }
+
+    fn has(&self, index: &MemoryIndex, slot: u32) -> bool {
+        index.pair_of(slot, self.name).is_some_and(|pair| self.pairs.binary_search(&pair).is_ok())
     }
 
     /// The slots, of those given or of all, that have one of the pairs.
     fn narrow(&self, index: &MemoryIndex, slots: Option<Vec<u32>>) -> Vec<u32> {
-        let Some(mut slots) = slots else { return self.union(index) };
-        match self.pairs.as_slice() {
-            [pair] => intersect(&mut slots, index.postings_of(*pair)),
-            _ if self.slot_count > slots.len().saturating_mul(FILTER_RATIO) => {
-                let has_pair = |pair| self.pairs.binary_search(&pair).is_ok();
-                slots.retain(|slot| index.pair_of(*slot, self.name).is_some_and(has_pair));
-            }
-            _ => intersect(&mut slots, &self.union(index)),
+        let Some(mut slots) = slots else { return self.union(index).into_owned() };
+        match self.is_long_for(index, slots.len()) {
+            true => slots.retain(|slot| self.has(index, *slot)),
+            false => intersect(&mut slots, &self.union(index)),
         }
         slots
+    }
+
+    /// Removes the slots that have one of the pairs.
+    fn remove(&self, index: &MemoryIndex, slots: &mut Vec<u32>) {
+        match self.is_long_for(index, slots.len()) {
+            true => slots.retain(|slot| !self.has(index, *slot)),
+            false => subtract(slots, &self.union(index)),
+        }
     }
 }

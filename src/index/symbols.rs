@@ -1,6 +1,7 @@
 //! Symbols: texts interned to dense 32-bit ids. A symbol belongs to a scope, and the same text in two scopes is two
 //! symbols: label values are interned in the scope of their label name, so that one id stands for a label pair.
-//! `index::memory` keeps one set for names and one for pairs. Nothing is ever removed.
+//! `index::memory` keeps one set for names and one for pairs. Nothing is ever removed. Ids count up from a first one:
+//! those below are in an image.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -10,6 +11,7 @@ use super::table::{Hash, TagTable};
 /// Interned texts.
 #[derive(Debug)]
 pub struct Symbols {
+    first_id: u32,
     table: TagTable,
     entries: Paged<Entry>,
     text: Arena,
@@ -23,18 +25,21 @@ struct Entry {
     position: u32,
 }
 
-impl Default for Symbols {
-    fn default() -> Symbols {
+impl Symbols {
+    pub fn new(first_id: u32) -> Symbols {
         Symbols {
+            first_id,
             table: TagTable::default(),
             entries: Paged::default(),
             text: Arena::default(),
             seed: rand::random(),
         }
     }
-}
 
-impl Symbols {
+    fn entry(&self, id: u32) -> Entry {
+        *self.entries.get(id - self.first_id)
+    }
+
     fn hash(&self, scope: u32, text: &str) -> Hash<u32> {
         Hash::<u32>::new(xxh3_64_with_seed(text.as_bytes(), self.seed ^ (u64::from(scope) << 16)))
     }
@@ -45,7 +50,7 @@ impl Symbols {
 
     /// Is this the id of a text?
     pub fn is(&self, id: u32, scope: u32, text: &str) -> bool {
-        let entry = self.entries.get(id);
+        let entry = self.entry(id);
         entry.scope == scope && self.text.get(entry.position) == text.as_bytes()
     }
 
@@ -54,14 +59,14 @@ impl Symbols {
         self.find_hashed(self.hash(scope, text), scope, text)
     }
 
-    /// The id of a text, and whether it is new. Ids count up from 0. The caller has asked
+    /// The id of a text, and whether it is new. The caller has asked
     /// [`Symbols::has_room`].
     pub fn intern(&mut self, scope: u32, text: &str) -> (u32, bool) {
         let hash = self.hash(scope, text);
         if let Some(id) = self.find_hashed(hash, scope, text) {
             return (id, false);
         }
-        let id = self.len() as u32;
+        let id = self.end();
         let position = self.text.push(text.as_bytes());
         self.entries.push(Entry { scope, position });
         self.table.insert(hash, id);
@@ -70,20 +75,21 @@ impl Symbols {
 
     /// Can texts of so many bytes in all be interned without running out of ids or positions?
     pub fn has_room(&self, count: usize, bytes: usize) -> bool {
-        self.len() + count < u32::MAX as usize && self.text.has_room(bytes)
+        count < (u32::MAX - self.end()) as usize && self.text.has_room(bytes)
     }
 
     pub fn text(&self, id: u32) -> &str {
-        let bytes = self.text.get(self.entries.get(id).position);
+        let bytes = self.text.get(self.entry(id).position);
         std::str::from_utf8(bytes).expect("what was interned was UTF-8")
     }
 
     pub fn scope(&self, id: u32) -> u32 {
-        self.entries.get(id).scope
+        self.entry(id).scope
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// The id after the last.
+    pub fn end(&self) -> u32 {
+        self.first_id + self.entries.len() as u32
     }
 
     pub fn memory_bytes(&self) -> usize {
@@ -99,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_has_one_id_per_scope(texts in prop::collection::vec((0u32..3, "\\PC{0,4}"), 0..200)) {
-            let mut symbols = Symbols::default();
+            let mut symbols = Symbols::new(7);
             let ids: Vec<u32> = texts.iter().map(|(s, t)| symbols.intern(*s, t).0).collect();
             for ((scope, text), id) in texts.iter().zip(ids) {
                 prop_assert_eq!(symbols.find(*scope, text), Some(id));

@@ -1,11 +1,17 @@
-//! The index against a plain filter over label sets.
+//! The index against a plain filter over label sets, in memory and over an image.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::image::Image;
+use super::image::writer::{Seeds, SharedIndex, write};
 use super::memory::{MemoryIndex, RowBuffer};
+use crate::fs::sealed::{Kind, SealedFile, SealedWriter};
+use crate::fs::sim::SimDisk;
 use crate::model::{Labels, MatchOp, Matcher};
+use crate::sync::Arc;
 
 const NAMES: [&str; 4] = ["__name__", "job", "pod", "absent"];
 const VALUES: [&str; 8] = ["a", "b", "ab", "abc", "b.c", "é", "x-1", "x-22"];
@@ -124,4 +130,101 @@ fn a_few_slots_among_many_values_are_filtered() {
     assert_eq!(select(MatchOp::Regex, "pod-7|pod-8|pod-907"), [7, 907]);
     let pods: Vec<String> = (0..3000).map(|i| format!("pod-{i}")).collect();
     assert_eq!(select(MatchOp::Regex, &pods.join("|")).len(), 10);
+}
+
+/// An index that nobody else uses.
+struct Unshared(MemoryIndex);
+
+impl SharedIndex for Unshared {
+    fn read<R>(&self, use_it: impl FnOnce(&MemoryIndex) -> R) -> R {
+        use_it(&self.0)
+    }
+}
+
+const KIND: Kind = Kind { magic: *b"SBIMAGES", version: 1 };
+
+/// The image of some slots.
+fn image_of(index: MemoryIndex, slots: &[u32]) -> Image {
+    let (disk, path) = (SimDisk::new(), Path::new("image"));
+    let mut out = SealedWriter::create(&disk, path, KIND).unwrap();
+    let layout = write(&Unshared(index), slots, Seeds::random(), &mut out).unwrap();
+    out.finish(b"").unwrap();
+    let file = SealedFile::open(&disk, path, KIND).unwrap();
+    Image::new(Arc::new(file), layout).unwrap()
+}
+
+/// The same label sets at the same slots, of which the first `base_len` are in an image; and an image of both.
+fn split(by_slot: &[Labels], base_len: usize) -> MemoryIndex {
+    let mut row = RowBuffer::default();
+    let mut index = MemoryIndex::default();
+    for labels in &by_slot[..base_len] {
+        index.find_or_add(labels, &mut row);
+    }
+    let slots: Vec<u32> = (0..base_len as u32).collect();
+    let mut index = MemoryIndex::new(image_of(index, &slots));
+    for (slot, labels) in by_slot.iter().enumerate() {
+        assert_eq!(index.find_or_add(labels, &mut row), (slot as u32, slot >= base_len));
+    }
+    index
+}
+
+fn sorted(by_slot: &[Labels], mut slots: Vec<u32>) -> Vec<u32> {
+    slots.sort_by_key(|slot| &by_slot[*slot as usize]);
+    slots
+}
+
+proptest! {
+    #[test]
+    fn an_index_over_an_image_is_as_one_in_memory(
+        sets in prop::collection::vec(label_set(), 0..60),
+        with_unique: bool,
+        at in any::<prop::sample::Index>(),
+        matchers in prop::collection::vec(matcher(), 0..4),
+        kept in prop::collection::vec(any::<bool>(), 60),
+    ) {
+        let (index, by_slot) = build(&sets, with_unique);
+        let all: Vec<u32> = (0..by_slot.len() as u32).collect();
+        let mut over = split(&by_slot, at.index(by_slot.len() + 1));
+        let mut slots: Vec<u32> = all.iter().copied().filter(|slot| kept[*slot as usize]).collect();
+        for _ in 0..2 {
+            prop_assert_eq!(over.len(), by_slot.len());
+            prop_assert_eq!(over.select(&matchers), index.select(&matchers), "{:?}", matchers);
+            for (slot, labels) in by_slot.iter().enumerate() {
+                prop_assert_eq!(&over.labels(slot as u32), labels);
+                prop_assert_eq!(over.find(labels, &mut RowBuffer::default()), Some(slot as u32));
+            }
+            let unknown = Labels::from_pairs([("pod", "x-"), ("job", "a")]);
+            prop_assert_eq!(over.find(&unknown, &mut RowBuffer::default()), None);
+            for slots in [None, Some(slots.as_slice())] {
+                prop_assert_eq!(over.label_names(slots), index.label_names(slots));
+                for name in NAMES {
+                    prop_assert_eq!(over.label_values(name, slots), index.label_values(name, slots));
+                }
+            }
+            prop_assert_eq!(over.sort(slots.clone()), sorted(&by_slot, slots.clone()));
+            slots.reverse();
+            prop_assert_eq!(index.sort(slots.clone()), sorted(&by_slot, slots.clone()));
+            // An image of an index over an image, of all slots.
+            over = MemoryIndex::new(image_of(over, &all));
+        }
+    }
+
+    #[test]
+    fn an_image_holds_the_kept_slots_and_nothing_else(
+        sets in prop::collection::vec(label_set(), 0..60),
+        with_unique: bool,
+        at in any::<prop::sample::Index>(),
+        kept in prop::collection::vec(any::<bool>(), 60),
+    ) {
+        let (_, by_slot) = build(&sets, with_unique);
+        let over = split(&by_slot, at.index(by_slot.len() + 1));
+        let slots: Vec<u32> = (0..by_slot.len() as u32).filter(|slot| kept[*slot as usize]).collect();
+        let image = image_of(over, &slots);
+        let expected: Vec<&Labels> = slots.iter().map(|slot| &by_slot[*slot as usize]).collect();
+        let read: Vec<Labels> = (0..image.slot_count()).map(|slot| image.labels(slot).unwrap()).collect();
+        prop_assert_eq!(read.iter().collect::<Vec<_>>(), expected.as_slice());
+        let names: BTreeSet<&str> = expected.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
+        let pairs: BTreeSet<(&str, &str)> = expected.iter().flat_map(|labels| labels.iter()).collect();
+        prop_assert_eq!((image.name_count() as usize, image.pair_count() as usize), (names.len(), pairs.len()));
+    }
 }

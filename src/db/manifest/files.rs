@@ -36,6 +36,11 @@ impl FileId {
         }
     }
 
+    /// Is it a base or a delta?
+    pub fn is_registry(self) -> bool {
+        matches!(self, FileId::RegistryBase(_) | FileId::RegistryDelta(_))
+    }
+
     /// Its number in the one counter; None for a block.
     pub fn number(self) -> Option<u64> {
         self.name().number()

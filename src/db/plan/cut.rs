@@ -31,6 +31,7 @@ mod tests {
 
     use super::super::testing::{HOUR_MS, any_spills, spill, timestamp};
     use super::*;
+    use crate::model::window_start;
 
     #[test]
     fn a_window_is_cut_ten_minutes_after_its_end() {
