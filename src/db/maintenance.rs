@@ -50,6 +50,7 @@ impl Core {
     /// # Errors
     /// The disk refused, or a file cannot be read. What was not done is done later.
     pub(super) fn maintain_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        self.store.ensure_folders()?;
         if self.seal_is_due(maintenance) {
             self.end_generation(maintenance);
         }
@@ -67,6 +68,7 @@ impl Core {
     /// # Errors
     /// As [`Core::maintain_once`].
     pub(super) fn flush(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.store.ensure_folders()?;
         self.end_generation(maintenance);
         self.spill_sealed(&mut maintenance.registry.registered)?;
         while self.cut_once(maintenance, Urgency::Forced)? {}

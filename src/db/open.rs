@@ -66,15 +66,13 @@ pub(super) fn open_read_only(disk: &dyn Disk, path: &Path) -> Result<(View, Reco
     Ok((View::new(Arc::new(layers)), recovery))
 }
 
-/// Reads the manifest, removes what it does not list, creates the folders that are missing.
+/// Reads the manifest and removes what it does not list.
 fn open_store(options: &Options) -> Result<Store, OpenError> {
     let Options { disk, path, .. } = options;
     let (manifest, _) = Manifest::open(disk.clone(), path).map_err(OpenError::Manifest)?;
     // What cannot be removed is garbage at the next start, too.
     garbage::remove(&**disk, path, &manifest).map_err(doing("list", path))?;
-    let store = Store::new(disk.clone(), path.clone(), manifest);
-    store.create_folders().map_err(OpenError::Store)?;
-    Ok(store)
+    Ok(Store::new(disk.clone(), path.clone(), manifest))
 }
 
 /// Moves damaged spills and blocks to quarantine. Registry files stay until what was read of them is written anew. On a disk

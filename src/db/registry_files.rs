@@ -195,6 +195,8 @@ impl Core {
         let floor = self.newest_sample();
         let head = Head::new(registry, layers.open_generation(), floor);
         self.layers.swap_head(Arc::new(head));
+        // They remember places in the registry that was.
+        self.scratch.lock().clear();
         old.appliers.close();
         maintenance.registry = RegistryFiles { registered, base: base_len, damaged: Vec::new() };
         maintenance.sealed_memory_bytes = 0;

@@ -10,7 +10,7 @@ use super::manifest::layout::FILE_DIRS;
 use super::manifest::{Edit, FileId, Manifest, ManifestError, State};
 use crate::fs::Disk;
 use crate::fs::sealed::FileError;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// Maintenance could not do what it had to. Nothing is lost; it is tried again.
 #[derive(Debug)]
@@ -68,23 +68,32 @@ pub(super) struct Store {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
     manifest: Mutex<Manifest>,
+    /// The folders of the files are there, and durably.
+    has_folders: AtomicBool,
 }
 
 impl Store {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, manifest: Manifest) -> Store {
-        Store { disk, dir, manifest: Mutex::new(manifest) }
+        let has_folders = AtomicBool::new(false);
+        Store { disk, dir, manifest: Mutex::new(manifest), has_folders }
     }
 
-    /// Creates the folders that are missing and makes their names durable.
-    pub(super) fn create_folders(&self) -> Result<(), StoreError> {
-        let names = self.disk.list(&self.dir).map_err(StoreError::io("list", &self.dir))?;
-        let missing = FILE_DIRS.iter().filter(|folder| !names.iter().any(|name| name == *folder));
-        for folder in missing {
+    /// Creates the folders that are missing and makes their names durable, once.
+    ///
+    /// # Errors
+    /// The disk refused. Then no file can be written.
+    pub(super) fn ensure_folders(&self) -> Result<(), StoreError> {
+        if self.has_folders.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        for folder in FILE_DIRS {
             let path = self.dir.join(folder);
             self.disk.create_dir(&path).map_err(StoreError::io("create", &path))?;
         }
-        // A process that died may have created them and not come so far.
-        self.disk.sync_dir(&self.dir).map_err(StoreError::io("sync", &self.dir))
+        // Also those that were there: the process that created them may have died before it came so far.
+        self.sync_dir(&self.dir)?;
+        self.has_folders.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// A look at what is listed.

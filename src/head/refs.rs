@@ -116,7 +116,7 @@ impl Refs {
         self.base.slot_of(series).or_else(|| {
             let (first, (slot, count)) = self.by_ref.range(..=series.0).next_back()?;
             let beyond = series.0 - first;
-            (beyond < *count).then_some(slot + beyond as u32)
+            (beyond < *count).then(|| slot + beyond as u32)
         })
     }
 

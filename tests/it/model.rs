@@ -32,6 +32,7 @@ enum Step {
     },
     Maintain,
     Flush,
+    Compact,
     Restart,
     Crash,
 }
@@ -46,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1i64..200).prop_map(|minutes| Step::Wait { minutes }),
         4 => Just(Step::Maintain),
         2 => Just(Step::Flush),
+        1 => Just(Step::Compact),
         1 => Just(Step::Restart),
         1 => Just(Step::Crash),
     ]
@@ -92,6 +94,7 @@ impl History {
             }
             Step::Maintain => self.db.maintain().unwrap(),
             Step::Flush => self.db.flush().unwrap(),
+            Step::Compact => self.db.compact().unwrap(),
             Step::Restart => {
                 self.db.close().unwrap();
                 self.db = open(&self.disk, &self.now);
@@ -128,7 +131,7 @@ impl History {
 fn open(disk: &SimDisk, now: &Arc<AtomicI64>) -> Arc<Db> {
     let now = now.clone();
     let clock = Arc::new(move || now.load(Ordering::SeqCst));
-    Db::open(Options { clock, spill_wal_bytes: 600, ..options(disk) }).unwrap()
+    Db::open(Options { clock, spill_wal_bytes: 600, forgotten_min: 1, ..options(disk) }).unwrap()
 }
 
 proptest! {
