@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "listing file names and sizes is no access to data")]
 
 mod dump;
+mod inspect_registry;
 mod list;
 mod number;
 
@@ -32,6 +33,11 @@ enum Command {
     },
     /// Print every sample, one per line: {__name__="up", job="x"} value timestamp_ms, as `promtool tsdb dump` does
     Dump(DumpArguments),
+    /// Tell what is in one registry file, and whether it is whole
+    Inspect {
+        /// A file of the directory registry/, whose name ends in .sbr
+        file: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -83,6 +89,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
             dump::dump(&view, &selection, out)?;
             damage(&recovery)
         }
+        Command::Inspect { file } => inspect_registry::inspect(file, out),
     }
 }
 
