@@ -53,12 +53,11 @@ fn samples_far_ahead_of_the_clock_are_left_out_alone() {
 
 #[test]
 fn samples_before_the_window_are_left_out_alone() {
-    let disk = SimDisk::new();
     let hour_ms = 3_600_000;
     let limits = |window: Option<i64>, retention: Option<i64>| Options {
         out_of_order_window_ms: window,
         retention_ms: retention,
-        ..options(&disk)
+        ..options(&SimDisk::new())
     };
     // The window and the retention; the age of the oldest sample that is taken.
     let table = [
@@ -79,7 +78,6 @@ fn samples_before_the_window_are_left_out_alone() {
             assert_eq!(offender.series, "m{series=\"2\"}");
             assert_eq!(offender.detail, format!("the oldest accepted now is {oldest}"));
         }
-        db.close().unwrap();
     }
 }
 
