@@ -14,7 +14,7 @@ use super::error::{ApiError, ErrorType};
 use crate::db::{Db, StoreError};
 use crate::error::chain;
 
-/// Moves all samples from memory to files; of windows that are over to blocks.
+/// Moves all samples from memory and spills to blocks.
 pub async fn flush(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
     answer(&api, &headers, |db| db.flush()).await
 }

@@ -139,8 +139,8 @@ pub struct Config {
     #[arg(long = "web.allow-unauthenticated", help_heading = "Web")]
     pub allow_unauthenticated: bool,
 
-    /// Answer POST requests below /api/v1/admin/tsdb: flush moves all samples from memory to files and what is over to
-    /// blocks, compact merges blocks as far as possible
+    /// Answer POST requests below /api/v1/admin/tsdb: flush moves all samples from memory and spills to blocks,
+    /// compact merges blocks as far as possible
     #[arg(long = "web.enable-admin-api", help_heading = "Web")]
     pub enable_admin_api: bool,
 

@@ -96,7 +96,7 @@ impl LadderCounters {
         bump(&self.corruptions, 1);
     }
 
-    /// The counters; the gauges are zero.
+    /// The counters; what there is now is zero.
     pub fn stats(&self) -> LadderStats {
         LadderStats {
             spills_written: read(&self.spills_written),
