@@ -99,6 +99,7 @@ struct Limits {
     memory_budget_bytes: usize,
     spill_wal_bytes: u64,
     retention_ms: Option<i64>,
+    retention_bytes: Option<RetentionSize>,
     forgotten_min: usize,
     accepted_age_max_ms: Option<i64>,
 }

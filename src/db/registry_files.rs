@@ -35,6 +35,9 @@ const IDLE_MS: i64 = 60 * 60 * 1000;
 /// Series are forgotten when they are one in so many.
 const FORGOTTEN_SHARE: usize = 4;
 
+/// Series in memory may take one part in so many of the memory budget; beyond, they go to a base, which is mapped.
+const SERIES_BUDGET_SHARE: usize = 4;
+
 /// Series whose state is looked at, or whose labels are built, at a time.
 const PORTION: usize = 256;
 
@@ -122,13 +125,16 @@ impl Core {
     /// # Errors
     /// The disk failed. Then nothing is forgotten.
     pub(super) fn forget_series(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
-        if !std::mem::take(&mut maintenance.has_cut) {
+        let head = self.head();
+        let stats = head.registry.stats();
+        let is_large = stats.heap_bytes() > self.limits.memory_budget_bytes / SERIES_BUDGET_SHARE
+            && stats.base_series_count < stats.series_count / 2;
+        if !std::mem::take(&mut maintenance.has_cut) && !is_large {
             return Ok(false);
         }
-        let head = self.head();
         let stays = self.which_stay(&head);
         let forgotten = stays.iter().filter(|stays| !**stays).count();
-        if forgotten < self.limits.forgotten_min.max(stays.len() / FORGOTTEN_SHARE) {
+        if forgotten < self.limits.forgotten_min.max(stays.len() / FORGOTTEN_SHARE) && !is_large {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };

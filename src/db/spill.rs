@@ -37,6 +37,7 @@ impl Core {
             .inspect_err(|_| self.store.discard(&edit))?;
         self.store.commit(edit, &[])?;
         *registered = registered_then;
+        self.ladder.spills_written(spills.len() as u64);
         self.layers.spill_generations(last.number, spills);
         self.front.cut(max_seq);
         Ok(true)

@@ -95,6 +95,15 @@ pub struct RegistryStats {
     pub index: IndexMemory,
 }
 
+impl RegistryStats {
+    /// What of it is neither a mapped file nor in the shards.
+    pub fn heap_bytes(&self) -> usize {
+        let IndexMemory { symbols_bytes, postings_bytes, rows_bytes, identity_bytes, .. } =
+            self.index;
+        symbols_bytes + postings_bytes + rows_bytes + identity_bytes + self.alias_bytes
+    }
+}
+
 impl Known {
     /// The slot of a label set, which is added if the limit allows.
     fn find_or_add(&mut self, labels: &Labels, series_max: usize) -> Option<(u32, bool)> {
