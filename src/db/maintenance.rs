@@ -39,7 +39,7 @@ pub(super) struct Maintenance {
 
 /// How far a job goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Urgency {
+pub(super) enum Urgency {
     /// What is due.
     Due,
     /// All that can be done.
@@ -58,7 +58,7 @@ impl Core {
             self.end_generation(maintenance);
         }
         Ok(self.spill_sealed(&mut maintenance.registry.registered)?
-            || self.rewrite_base(maintenance)?
+            || self.rewrite_base(maintenance, Urgency::Due)?
             || self.merge_once()?
             || self.cut_once(maintenance, Urgency::Due)?
             || self.forget_series(maintenance)?
@@ -78,12 +78,15 @@ impl Core {
         Ok(())
     }
 
-    /// Merges blocks as far as they can be.
+    /// Merges blocks as far as they can be, and the registry files.
     ///
     /// # Errors
     /// As [`Core::maintain_once`].
-    pub(super) fn compact_all(&self) -> Result<(), StoreError> {
+    pub(super) fn compact_all(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.store.ensure_folders()?;
         while self.compact_once(Urgency::Forced)? {}
+        self.forget_series(maintenance)?;
+        self.rewrite_base(maintenance, Urgency::Forced)?;
         Ok(())
     }
 

@@ -195,8 +195,8 @@ impl Db {
     /// # Errors
     /// The disk refused; blocks that could not be merged stay as they are.
     pub fn compact(&self) -> Result<(), StoreError> {
-        let _maintenance = self.core.maintenance()?;
-        self.core.compact_all()
+        let mut maintenance = self.core.maintenance()?;
+        self.core.compact_all(&mut maintenance)
     }
 
     /// Takes no more batches, finishes those taken, marks the end of the log, releases the directory. Later calls do

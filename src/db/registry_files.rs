@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Core;
-use super::maintenance::Maintenance;
+use super::maintenance::{Maintenance, Urgency};
 use super::manifest::{Edit, FileEntry, FileId};
 use super::open_files::Opened;
 use super::store::StoreError;
@@ -80,15 +80,22 @@ impl Core {
         Ok(end)
     }
 
-    /// Writes a base if a start would have many definitions to read. False if not.
+    /// Writes a base if a start would have many definitions to read, or any at all if forced. False if not.
     ///
     /// # Errors
     /// The disk failed. Then nothing has changed.
-    pub(super) fn rewrite_base(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+    pub(super) fn rewrite_base(
+        &self,
+        maintenance: &mut Maintenance,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let RegistryFiles { registered, base, damaged } = &mut maintenance.registry;
         let behind = (*registered - *base) as usize;
-        let share = *base as usize / DEFINITIONS_BASE_SHARE;
-        if behind < DEFINITIONS_MIN.max(share) && damaged.is_empty() {
+        let enough = match urgency {
+            Urgency::Due => DEFINITIONS_MIN.max(*base as usize / DEFINITIONS_BASE_SHARE),
+            Urgency::Forced => 1,
+        };
+        if behind < enough && damaged.is_empty() {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
