@@ -1,6 +1,5 @@
 //! The server's process: flags, log, runtime. Everything else is in the library.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -39,8 +38,8 @@ fn run(config: Config) -> Result<(), Fatal> {
         Arc::new(move || metrics::exposition(&registry));
     let served = exposition.clone();
     api.set_exposition(move || served());
-    let path = config.path.clone();
-    let open = move || open_database(&path);
+    let storage = config.db_options();
+    let open = move || open_database(storage);
     let record = async move |db, address| {
         if config.self_record {
             Recorder::new(db, address, exposition).start().await;
@@ -59,8 +58,9 @@ fn run(config: Config) -> Result<(), Fatal> {
 }
 
 /// Opens the data directory and says in the log what was found there.
-fn open_database(path: &Path) -> Result<Arc<Db>, Fatal> {
-    let db = Db::open(Options::new(path)).map_err(|error| Fatal(error::chain(&error)))?;
+fn open_database(options: Options) -> Result<Arc<Db>, Fatal> {
+    let memory_budget_bytes = options.memory_budget_bytes;
+    let db = Db::open(options).map_err(|error| Fatal(error::chain(&error)))?;
     let recovery = db.recovery();
     for damage in &recovery.damages {
         let lost = damage.lost.as_ref().map(|lost| format!("{}-{}", lost.start(), lost.end()));
@@ -87,6 +87,7 @@ fn open_database(path: &Path) -> Result<Arc<Db>, Fatal> {
         series = recovery.series,
         trimmed_bytes = recovery.trimmed_bytes,
         took_ms = recovery.took.as_millis() as u64,
+        memory_budget_bytes,
         "database opened"
     );
     Ok(db)

@@ -20,6 +20,8 @@ pub enum ErrorType {
     Timeout,
     /// A fault of the server or its storage.
     Internal,
+    /// The server is not set up for it.
+    Unavailable,
 }
 
 impl ErrorType {
@@ -30,6 +32,7 @@ impl ErrorType {
             ErrorType::Canceled => "canceled",
             ErrorType::Timeout => "timeout",
             ErrorType::Internal => "internal",
+            ErrorType::Unavailable => "unavailable",
         }
     }
 
@@ -40,7 +43,7 @@ impl ErrorType {
             // 499, which has no name in the standard: what Prometheus sends.
             ErrorType::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             ErrorType::Timeout => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorType::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorType::Internal | ErrorType::Unavailable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -136,6 +139,7 @@ mod tests {
             (ErrorType::Canceled, "canceled", 499),
             (ErrorType::Timeout, "timeout", 503),
             (ErrorType::Internal, "internal", 500),
+            (ErrorType::Unavailable, "unavailable", 500),
         ];
         for (kind, name, status) in table {
             let response = ApiError::new(kind, "x").into_response();

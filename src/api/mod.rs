@@ -1,9 +1,10 @@
 //! The Prometheus HTTP API: routes, parameters, answers. `server` feeds it requests, `telemetry` reads its metrics. Knows
 //! the database as [`Db`] and queries as [`Engine`]; nothing of sockets, flags or logs' formats.
 //!
-//! Reading order: `mod` (state and routes), `params`, `query`, `metadata`, `write`, `status`, `page`; `json`, `error`,
+//! Reading order: `mod` (state and routes), `params`, `query`, `metadata`, `write`, `admin`, `status`, `page`; `json`, `error`,
 //! `body`, `budget` and `calendar` are the tools of those; `layers` is what happens around every request.
 
+pub mod admin;
 pub mod body;
 pub mod budget;
 pub mod calendar;
@@ -56,7 +57,9 @@ pub struct ApiOptions {
     pub read_timeout: Duration,
     /// Origins that browsers may read answers from; none if absent.
     pub cors_origin: Option<layers::CorsOrigin>,
-    /// What `--storage.tsdb.retention.time` says, for the status page.
+    /// Whether requests may force what maintenance does.
+    pub admin_enabled: bool,
+    /// What the flags say about retention, for the status page.
     pub retention: String,
     /// Every flag and its value, for the status page.
     pub flags: Vec<(String, String)>,
@@ -74,6 +77,7 @@ impl Default for ApiOptions {
             write_inflight_max_bytes: 128 << 20,
             read_timeout: Duration::from_secs(30),
             cors_origin: None,
+            admin_enabled: false,
             retention: String::new(),
             flags: Vec::new(),
             engine: EngineOptions::default(),
@@ -100,6 +104,8 @@ pub struct Api {
     pub(crate) query_slots: Arc<Semaphore>,
     pub(crate) write_budget: Budget,
     pub(crate) write_buffers: Buffers,
+    /// Held while an admin request is at work.
+    pub(crate) admin_turn: Arc<tokio::sync::Mutex<()>>,
     pub(crate) started: Timestamp,
     db: OnceLock<Arc<Db>>,
     phase: AtomicU8,
@@ -114,6 +120,7 @@ impl Api {
             query_slots: Arc::new(Semaphore::new(options.query_concurrency_max)),
             write_budget: Budget::new(options.write_inflight_max_bytes, WRITE_ROOM_WAIT),
             write_buffers: Buffers::default(),
+            admin_turn: Arc::default(),
             started: now(),
             db: OnceLock::new(),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -190,6 +197,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(layers::compression());
     let versioned = queries
         .route("/write", post(write::write))
+        .route("/admin/tsdb/flush", post(admin::flush).put(admin::flush))
+        .route("/admin/tsdb/compact", post(admin::compact).put(admin::compact))
         .route_layer(from_fn(layers::no_head))
         .layer(from_fn_with_state(api.clone(), layers::gate));
     Router::new()

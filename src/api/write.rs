@@ -22,7 +22,7 @@ use super::Api;
 use super::body::{BodyError, discard, read_body};
 use super::budget::{NoRoom, Reservation};
 use super::calendar::format_rfc3339;
-use crate::db::SubmitError;
+use crate::db::{Overload, SubmitError};
 use crate::ingest::remote_write_v1::{self, DecodeError, SAMPLES_MAX, SERIES_MAX};
 use crate::ingest::snappy::{self, Buffers};
 use crate::model::{Batch, Outcome, Reason};
@@ -250,7 +250,12 @@ fn closed() -> Refusal {
 
 fn submit_refusal(error: SubmitError) -> Refusal {
     let (reason, retry_after) = match &error {
-        SubmitError::Overloaded { retry_after } => ("overloaded", *retry_after),
+        SubmitError::Overloaded { of: Overload::Queue, retry_after } => {
+            ("overloaded", *retry_after)
+        }
+        SubmitError::Overloaded { of: Overload::Budget, retry_after } => {
+            ("memory_budget", *retry_after)
+        }
         SubmitError::ReadOnly { retry_after, .. } => ("read_only", *retry_after),
         SubmitError::Closed => ("closed", Duration::ZERO),
         SubmitError::TooLarge => {
@@ -412,7 +417,8 @@ mod tests {
     #[test]
     fn our_own_trouble_asks_to_come_back() {
         for error in [
-            SubmitError::Overloaded { retry_after: Duration::from_secs(9) },
+            SubmitError::Overloaded { of: Overload::Queue, retry_after: Duration::from_secs(9) },
+            SubmitError::Overloaded { of: Overload::Budget, retry_after: Duration::ZERO },
             SubmitError::ReadOnly { cause: "disk full".to_string(), retry_after: Duration::ZERO },
             SubmitError::Closed,
         ] {

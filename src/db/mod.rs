@@ -9,6 +9,7 @@
 mod build;
 pub mod directory;
 pub mod garbage;
+pub mod ladder_stats;
 mod layers;
 mod maintenance;
 pub mod manifest;
@@ -32,11 +33,11 @@ use std::io;
 use std::path::Path;
 
 pub use directory::OpenError;
-pub use options::{Clock, Monotonic, Options, Threads};
+pub use options::{Clock, Monotonic, Options, RetentionSize, Threads};
 pub use recover::Recovery;
 pub use stats::DbStats;
 pub use store::StoreError;
-pub use submit::SubmitError;
+pub use submit::{Overload, SubmitError};
 pub use view::View;
 
 use crate::fs::{Disk, Lock};
@@ -44,8 +45,9 @@ use crate::head::Head;
 use crate::head::older::{Looked, Older};
 use crate::head::work::Slot;
 use crate::model::{Batch, Outcome, Timestamp};
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, RwLock};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, RwLock};
 use crate::wal::{CommitQueue, Committer, Front, WalStats};
+use ladder_stats::LadderCounters;
 use layers::CurrentLayers;
 use maintenance::Maintenance;
 use store::Store;
@@ -76,6 +78,9 @@ struct Core {
     /// Rung when the database closes.
     bell: Bell,
     limits: Limits,
+    /// What samples and series took of memory when maintenance last looked.
+    memory_bytes: AtomicUsize,
+    ladder: LadderCounters,
     queue: Arc<CommitQueue<Pending>>,
     clock: Clock,
     monotonic: Monotonic,
@@ -95,6 +100,7 @@ struct Limits {
     spill_wal_bytes: u64,
     retention_ms: Option<i64>,
     forgotten_min: usize,
+    accepted_age_max_ms: Option<i64>,
 }
 
 impl Older for Core {
@@ -169,7 +175,7 @@ impl Db {
     /// # Errors
     /// The disk refused; what is not done is done later.
     pub fn maintain(&self) -> Result<(), StoreError> {
-        let mut maintenance = self.core.maintenance.lock();
+        let mut maintenance = self.core.maintenance()?;
         while self.core.maintain_once(&mut maintenance)? {}
         Ok(())
     }
@@ -179,7 +185,7 @@ impl Db {
     /// # Errors
     /// The disk refused; samples that are in no file stay where they are.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let mut maintenance = self.core.maintenance.lock();
+        let mut maintenance = self.core.maintenance()?;
         self.core.flush(&mut maintenance)
     }
 
@@ -188,7 +194,7 @@ impl Db {
     /// # Errors
     /// The disk refused; blocks that could not be merged stay as they are.
     pub fn compact(&self) -> Result<(), StoreError> {
-        let _maintenance = self.core.maintenance.lock();
+        let _maintenance = self.core.maintenance()?;
         self.core.compact_all()
     }
 
@@ -203,12 +209,23 @@ impl Db {
             self.step();
         }
         let closed = self.threads.lock().join().and(self.core.close_log());
+        // Held until then, since an admin request may still be writing files.
+        let _maintenance = self.core.maintenance.lock();
         self.core.lock.lock().take();
         closed.map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
 impl Core {
+    /// The turn to move samples down, as long as the directory is ours.
+    fn maintenance(&self) -> Result<MutexGuard<'_, Maintenance>, StoreError> {
+        let maintenance = self.maintenance.lock();
+        match self.closed.load(Ordering::SeqCst) {
+            true => Err(StoreError::Closed),
+            false => Ok(maintenance),
+        }
+    }
+
     /// Takes no more batches. The threads end once those taken are finished.
     fn begin_close(&self) {
         self.closed.store(true, Ordering::SeqCst);

@@ -9,6 +9,7 @@
 use std::path::Path;
 
 use super::directory::{check_names, claim, doing};
+use super::ladder_stats::LadderCounters;
 use super::layers::{CurrentLayers, Layers};
 use super::maintenance::Maintenance;
 use super::manifest::{Edit, FileId, Manifest};
@@ -24,7 +25,7 @@ use crate::head::Head;
 use crate::head::generation::Generation;
 use crate::head::source::HeadLayers;
 use crate::model::{Timestamp, WINDOW_MS};
-use crate::sync::{Arc, AtomicBool, Mutex, RwLock};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, RwLock};
 use crate::wal::{CommitQueue, Committer, ReplayReport, WalOptions, inspect, replay};
 
 pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
@@ -128,9 +129,12 @@ fn start_core(
         limits: Limits {
             memory_budget_bytes: options.memory_budget_bytes,
             spill_wal_bytes: options.spill_wal_bytes,
-            retention_ms: None,
+            retention_ms: options.retention_ms,
             forgotten_min: options.forgotten_min,
+            accepted_age_max_ms: options.accepted_age_max_ms(),
         },
+        memory_bytes: AtomicUsize::new(0),
+        ladder: LadderCounters::default(),
         queue,
         clock: options.clock.clone(),
         monotonic: options.monotonic.clone(),

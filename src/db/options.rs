@@ -35,6 +35,14 @@ pub enum Threads {
     Stepped,
 }
 
+/// How much the files of a database may take, all kinds together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RetentionSize {
+    Bytes(u64),
+    /// Per cent of the size of the file system that the data directory lies on.
+    PercentOfDisk(f64),
+}
+
 /// See the fields.
 #[derive(Clone)]
 pub struct Options {
@@ -54,6 +62,12 @@ pub struct Options {
     pub spill_wal_bytes: u64,
     /// Series that stopped are forgotten when they are at least so many.
     pub forgotten_min: usize,
+    /// Samples older than this are dropped. None: none for their age.
+    pub retention_ms: Option<i64>,
+    /// The oldest samples are dropped when the files take more. None: none for the size.
+    pub retention_bytes: Option<RetentionSize>,
+    /// Samples older than this are refused. None: those that retention would drop at once, or none if there is none.
+    pub out_of_order_window_ms: Option<i64>,
 }
 
 impl Options {
@@ -70,7 +84,15 @@ impl Options {
             memory_budget_bytes: MEMORY_BUDGET_DEFAULT_BYTES,
             spill_wal_bytes: SPILL_WAL_BYTES_DEFAULT,
             forgotten_min: FORGOTTEN_MIN_DEFAULT,
+            retention_ms: None,
+            retention_bytes: None,
+            out_of_order_window_ms: None,
         }
+    }
+
+    /// Samples older than this are refused: the shorter of the window and the retention.
+    pub(super) fn accepted_age_max_ms(&self) -> Option<i64> {
+        self.out_of_order_window_ms.into_iter().chain(self.retention_ms).min()
     }
 }
 

@@ -15,9 +15,15 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 /// Maintenance could not do what it had to. Nothing is lost; it is tried again.
 #[derive(Debug)]
 pub enum StoreError {
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     File(FileError),
     Manifest(ManifestError),
+    /// The database is closed: its directory may be another's already.
+    Closed,
 }
 
 impl fmt::Display for StoreError {
@@ -26,6 +32,7 @@ impl fmt::Display for StoreError {
             StoreError::Io { doing, path, .. } => write!(f, "cannot {doing} {path:?}"),
             StoreError::File(_) => f.write_str("cannot read a file of the data directory"),
             StoreError::Manifest(_) => f.write_str("cannot change the manifest"),
+            StoreError::Closed => f.write_str("the server is shutting down"),
         }
     }
 }
@@ -36,6 +43,7 @@ impl std::error::Error for StoreError {
             StoreError::Io { source, .. } => Some(source),
             StoreError::File(error) => Some(error),
             StoreError::Manifest(error) => Some(error),
+            StoreError::Closed => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Core;
 use crate::head::registry::{NO_SERIES, NO_SLOT, Resolution};
 use crate::head::work::{ApplyOutcome, Work};
 use crate::model::batch::Offender;
-use crate::model::{Batch, Item, Outcome, Reason, Sample, SeriesRef, Timestamp};
+use crate::model::{Batch, Item, Outcome, Reason, Sample, SeriesRef, TimeRange, Timestamp};
 use crate::sync::{Arc, Mutex, Ordering};
 use crate::wal::layout::WAL_QUEUE_MAX_BYTES;
 use crate::wal::{RecordBuilder, Refusal};
@@ -17,7 +17,7 @@ use crate::wal::{RecordBuilder, Refusal};
 /// follows. Prometheus' figure.
 pub const FUTURE_MAX_MS: i64 = 10 * 60 * 1000;
 
-/// A sender should wait this long when too much is queued: the queue is written in less.
+/// A sender should wait this long when memory is full: the queue is written in less, and so is a spill's first part.
 const RETRY_AFTER_OVERLOAD: Duration = Duration::from_secs(1);
 /// A sender should wait this long when the disk refuses: a probe runs every second.
 const RETRY_AFTER_READ_ONLY: Duration = Duration::from_secs(5);
@@ -30,11 +30,20 @@ const SCRATCH_KEPT_SAMPLES_MAX: usize = 20_000;
 /// Nor are those of a longer body, which bounds what label text the buffers hold.
 const SCRATCH_KEPT_BODY_MAX_BYTES: usize = 1 << 20;
 
+/// What memory is full of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overload {
+    /// Requests that wait for the WAL thread.
+    Queue,
+    /// Samples and series, to their budget.
+    Budget,
+}
+
 /// Why a whole batch was not taken. Nothing of it is stored, and sending it again is right unless it is too large.
 #[derive(Debug, Clone)]
 pub enum SubmitError {
-    /// More is waiting to be written than memory allows: try again after the given time.
-    Overloaded { retry_after: Duration },
+    /// There is no room in memory: try again after the given time.
+    Overloaded { of: Overload, retry_after: Duration },
     /// The disk refuses writes (full, failing): the text says what it said.
     ReadOnly { cause: String, retry_after: Duration },
     /// Larger than a record of the log may be: sending the same again is useless.
@@ -46,9 +55,13 @@ pub enum SubmitError {
 impl fmt::Display for SubmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SubmitError::Overloaded { .. } => {
+            SubmitError::Overloaded { of: Overload::Queue, .. } => {
                 f.write_str("too many writes wait for the disk; try again")
             }
+            SubmitError::Overloaded { of: Overload::Budget, .. } => f.write_str(
+                "samples and series take more memory than --storage.memory-budget; try again \
+                 when some are written to files",
+            ),
             SubmitError::ReadOnly { cause, .. } => {
                 write!(f, "writes are refused until the disk takes them again: {cause}")
             }
@@ -101,7 +114,7 @@ impl Core {
             return on_done(Err(refused));
         }
         let mut outcome = std::mem::take(&mut batch.rejected);
-        leave_out_future(&mut batch, (self.clock)() + FUTURE_MAX_MS, &mut outcome);
+        leave_out_untimely(&mut batch, self.accepted_times(), &mut outcome);
         let keeps_scratch = batch.samples.len() <= SCRATCH_KEPT_SAMPLES_MAX
             && batch.body.len() <= SCRATCH_KEPT_BODY_MAX_BYTES;
         let mut scratch = self.scratch.lock().pop().unwrap_or_default();
@@ -123,12 +136,23 @@ impl Core {
         {
             return Err(read_only(cause));
         }
+        if self.memory_bytes.load(Ordering::Relaxed) > self.limits.memory_budget_bytes {
+            return Err(overloaded(Overload::Budget));
+        }
         let queued = self.queue.bytes();
         let least = batch.samples.len() * RECORD_SAMPLE_MIN_BYTES;
         if queued > 0 && queued + least > WAL_QUEUE_MAX_BYTES {
-            return Err(SubmitError::Overloaded { retry_after: RETRY_AFTER_OVERLOAD });
+            return Err(overloaded(Overload::Queue));
         }
         Ok(())
+    }
+
+    /// Samples of other times are rejected.
+    fn accepted_times(&self) -> TimeRange {
+        let now = (self.clock)();
+        let age_max_ms = self.limits.accepted_age_max_ms;
+        let oldest = age_max_ms.map_or(Timestamp::MIN, |age_ms| now.saturating_sub(age_ms));
+        TimeRange::new(oldest, now.saturating_add(FUTURE_MAX_MS))
     }
 
     fn submit_with(&self, scratch: &mut Scratch, batch: Batch, mut reply: Reply) {
@@ -170,7 +194,7 @@ impl Core {
         if let Err(refused) = self.queue.push(payload, Pending { work, defined, reply }) {
             refused.token.refuse(match refused.refusal {
                 Refusal::Closed => SubmitError::Closed,
-                Refusal::Full => SubmitError::Overloaded { retry_after: RETRY_AFTER_OVERLOAD },
+                Refusal::Full => overloaded(Overload::Queue),
                 Refusal::TooLarge => SubmitError::TooLarge,
             });
         }
@@ -184,13 +208,17 @@ impl Core {
     }
 }
 
+fn overloaded(of: Overload) -> SubmitError {
+    SubmitError::Overloaded { of, retry_after: RETRY_AFTER_OVERLOAD }
+}
+
 fn read_only(cause: &str) -> SubmitError {
     SubmitError::ReadOnly { cause: cause.to_string(), retry_after: RETRY_AFTER_READ_ONLY }
 }
 
-/// Rejects the samples ahead of the clock, so that no series is created for them.
-fn leave_out_future(batch: &mut Batch, newest: Timestamp, outcome: &mut Outcome) {
-    if batch.samples.iter().all(|sample| sample.timestamp <= newest) {
+/// Rejects the samples that are too old or too far ahead of the clock, so that no series is created for them.
+fn leave_out_untimely(batch: &mut Batch, accepted: TimeRange, outcome: &mut Outcome) {
+    if batch.samples.iter().all(|sample| accepted.contains(sample.timestamp)) {
         return;
     }
     let sent = batch.clone();
@@ -199,9 +227,9 @@ fn leave_out_future(batch: &mut Batch, newest: Timestamp, outcome: &mut Outcome)
     for item in &sent.items {
         let sample_start = batch.samples.len() as u32;
         for sample in sent.samples_of(item) {
-            match sample.timestamp <= newest {
+            match accepted.contains(sample.timestamp) {
                 true => batch.samples.push(*sample),
-                false => reject_future(outcome, &sent, item, sample, newest),
+                false => reject_untimely(outcome, &sent, item, sample, accepted),
             }
         }
         let sample_count = batch.samples.len() as u32 - sample_start;
@@ -211,18 +239,22 @@ fn leave_out_future(batch: &mut Batch, newest: Timestamp, outcome: &mut Outcome)
     }
 }
 
-fn reject_future(
+fn reject_untimely(
     outcome: &mut Outcome,
     batch: &Batch,
     item: &Item,
     sample: &Sample,
-    newest: Timestamp,
+    accepted: TimeRange,
 ) {
-    outcome.reject(Reason::TooFarInFuture, 1, || Offender {
-        reason: Reason::TooFarInFuture,
+    let (reason, end, limit) = match sample.timestamp < accepted.mint {
+        true => (Reason::TooOld, "oldest", accepted.mint),
+        false => (Reason::TooFarInFuture, "newest", accepted.maxt),
+    };
+    outcome.reject(reason, 1, || Offender {
+        reason,
         series: series_text(batch, item),
         timestamp: Some(sample.timestamp),
-        detail: format!("the newest accepted now is {newest}"),
+        detail: format!("the {end} accepted now is {limit}"),
     });
 }
 
@@ -303,6 +335,20 @@ mod tests {
         assert_eq!(db.stats().registry.series_count, 0);
         assert!(submit(&db, batch("small", 10)).lock().is_none(), "it waits in the queue");
         assert_eq!(db.stats().registry.series_count, 1);
+    }
+
+    #[test]
+    fn a_request_that_comes_while_memory_is_over_its_budget_creates_no_series() {
+        let db = open();
+        let budget = db.core.limits.memory_budget_bytes;
+        db.core.memory_bytes.store(budget + 1, Ordering::Relaxed);
+        let refused = submit(&db, batch("small", 1)).lock().take().unwrap();
+        let of_budget =
+            |e: &SubmitError| matches!(e, SubmitError::Overloaded { of: Overload::Budget, .. });
+        assert!(refused.is_err_and(|error| of_budget(&error)));
+        assert_eq!(db.stats().registry.series_count, 0);
+        db.core.memory_bytes.store(budget, Ordering::Relaxed);
+        assert!(submit(&db, batch("small", 1)).lock().is_none(), "it waits in the queue");
     }
 
     #[test]

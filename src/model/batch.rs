@@ -59,6 +59,8 @@ pub enum Reason {
     InvalidLabels,
     /// The sample's time is more than ten minutes ahead of the clock.
     TooFarInFuture,
+    /// The sample's time is before the out-of-order window or the retention.
+    TooOld,
     /// The series has another value at this time already.
     DuplicateSample,
     /// A new series over the limit on active series.
@@ -68,9 +70,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 5] = [
+    pub const ALL: [Reason; 6] = [
         Reason::InvalidLabels,
         Reason::TooFarInFuture,
+        Reason::TooOld,
         Reason::DuplicateSample,
         Reason::SeriesLimit,
         Reason::Unsupported,
@@ -80,6 +83,7 @@ impl Reason {
         match self {
             Reason::InvalidLabels => "invalid_labels",
             Reason::TooFarInFuture => "too_far_in_future",
+            Reason::TooOld => "too_old",
             Reason::DuplicateSample => "duplicate_sample",
             Reason::SeriesLimit => "series_limit",
             Reason::Unsupported => "unsupported",
@@ -93,6 +97,7 @@ impl Reason {
             Reason::TooFarInFuture => {
                 "out of bounds: more than 10 minutes ahead of the server's clock"
             }
+            Reason::TooOld => "too old sample: before the out-of-order window or the retention",
             Reason::DuplicateSample => "duplicate sample for timestamp",
             Reason::SeriesLimit => "too many active series",
             Reason::Unsupported => "not supported",

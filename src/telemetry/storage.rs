@@ -1,4 +1,5 @@
-//! The database's plain counters as metrics: head, write-ahead log, and what the last start found.
+//! The database's plain counters as metrics: head, write-ahead log, spills and blocks, and what the last start found. Their names
+//! behind `silverback_` are those behind `prometheus_tsdb_` in Prometheus, where something is the same.
 
 use std::sync::Weak;
 
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::process::put;
 use crate::api::Api;
+use crate::db::ladder_stats::LadderStats;
 use crate::db::{Db, DbStats, Recovery};
 
 /// Reads the database's counters at every scrape; gives nothing before it is open. Weak, because the API owns the
@@ -41,10 +43,11 @@ impl Storage {
         db: &Db,
     ) -> Result<(), std::fmt::Error> {
         let stats = db.stats();
-        for (name, help, value) in counters(&stats) {
+        for (name, help, value) in counters(&stats).into_iter().chain(moved(&stats.ladder)) {
             put(encoder, &format!("silverback_{name}"), help, &ConstCounter::new(value))?;
         }
-        for (name, help, value) in gauges(&stats).into_iter().chain(recovered(db.recovery())) {
+        let gauges = gauges(&stats).into_iter().chain(held(&stats.ladder));
+        for (name, help, value) in gauges.chain(recovered(db.recovery())) {
             put(encoder, &format!("silverback_{name}"), help, &ConstGauge::new(value))?;
         }
         Ok(())
@@ -82,6 +85,41 @@ fn gauges(stats: &DbStats) -> [Row; 9] {
         ("wal_segments", "Segments of the log created since the start.", stats.wal.segments as f64),
         ("wal_queue_bytes", "Requests that wait for the log.", stats.queue_bytes as f64),
         ("wal_read_only", "1 while the disk refuses writes.", f64::from(stats.wal.read_only)),
+    ]
+}
+
+/// Without `_total`, which the format adds.
+fn moved(ladder: &LadderStats) -> [Row; 9] {
+    let row = |name, help, count: u64| (name, help, count as f64);
+    [
+        row("spills_written", "Spill files made of samples in memory.", ladder.spills_written),
+        row("spill_merges", "Times that several spills became one.", ladder.spill_merges),
+        row("cuts", "Windows that became a block when they were over.", ladder.cuts),
+        row("late_cuts", "Blocks made of late samples.", ladder.late_cuts),
+        row("compactions", "Times that several blocks became one.", ladder.compactions),
+        row("blocks_dropped", "Blocks dropped by retention.", ladder.blocks_dropped),
+        row("maintenance_failures", "Jobs that ended with an error.", ladder.maintenance_failures),
+        row("quarantined_files", "Damaged files taken out of use.", ladder.quarantined_files),
+        row("corruptions", "Damaged places found in files.", ladder.corruptions),
+    ]
+}
+
+fn held(ladder: &LadderStats) -> [Row; 9] {
+    let row = |name, help, value: u64| (name, help, value as f64);
+    [
+        row("blocks_loaded", "Blocks.", ladder.blocks),
+        row("storage_blocks_bytes", "Size of all blocks.", ladder.block_bytes),
+        row("storage_blocks_samples", "Samples in blocks.", ladder.block_samples),
+        row("spills", "Spill files.", ladder.spills),
+        row("spill_bytes", "Size of all spill files.", ladder.spill_bytes),
+        row(
+            "head_sealed_generations",
+            "Parts of memory that wait to be spilled.",
+            ladder.sealed_generations,
+        ),
+        row("head_sealed_bytes", "Memory of those.", ladder.sealed_bytes),
+        row("memory_bytes", "Memory of all samples and series.", ladder.memory_bytes),
+        row("memory_budget_bytes", "Writes are refused above this.", ladder.memory_budget_bytes),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use silverback::db::{Db, OpenError, Options, SubmitError, Threads};
+use silverback::db::{Db, OpenError, Options, StoreError, SubmitError, Threads};
 use silverback::fs::Disk;
 use silverback::fs::sim::SimDisk;
 use silverback::model::{Matcher, Reason, TimeRange};
@@ -49,6 +49,48 @@ fn samples_far_ahead_of_the_clock_are_left_out_alone() {
     assert_eq!(outcome.written, 1);
     assert_eq!(outcome.rejected[Reason::TooFarInFuture as usize], 1);
     assert_eq!(outcome.first_offender.unwrap().series, "m{series=\"1\"}");
+}
+
+#[test]
+fn samples_before_the_window_are_left_out_alone() {
+    let hour_ms = 3_600_000;
+    let limits = |window: Option<i64>, retention: Option<i64>| Options {
+        out_of_order_window_ms: window,
+        retention_ms: retention,
+        ..options(&SimDisk::new())
+    };
+    // The window and the retention; the age of the oldest sample that is taken.
+    let table = [
+        (Some(hour_ms), None, hour_ms),
+        (None, Some(2 * hour_ms), 2 * hour_ms),
+        (Some(hour_ms), Some(3 * hour_ms), hour_ms),
+        (Some(9 * hour_ms), Some(4 * hour_ms), 4 * hour_ms),
+        (None, None, NOW_MS + 9),
+    ];
+    for (window, retention, age) in table {
+        let db = Db::open(limits(window, retention)).unwrap();
+        let oldest = NOW_MS - age;
+        let outcome = write(&db, &[(1, oldest, 1.0), (2, oldest - 1, 1.0)]).unwrap();
+        let rejected = outcome.rejected[Reason::TooOld as usize];
+        let all = window.or(retention).is_none();
+        assert_eq!((outcome.written, rejected), if all { (2, 0) } else { (1, 1) }, "{age}");
+        if let Some(offender) = outcome.first_offender {
+            assert_eq!(offender.series, "m{series=\"2\"}");
+            assert_eq!(offender.detail, format!("the oldest accepted now is {oldest}"));
+        }
+    }
+}
+
+#[test]
+fn a_closed_database_moves_nothing_down() {
+    let disk = SimDisk::new();
+    let db = Db::open(options(&disk)).unwrap();
+    write(&db, &[(1, 1_000, 1.0)]).unwrap();
+    db.close().unwrap();
+    let operations = disk.crash_points();
+    assert!(matches!(db.flush(), Err(StoreError::Closed)));
+    assert!(matches!(db.compact(), Err(StoreError::Closed)));
+    assert_eq!(disk.crash_points(), operations);
 }
 
 #[test]

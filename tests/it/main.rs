@@ -9,7 +9,7 @@
 //! * `conformance`: where the conformance scripts lie, if they are there
 //! * `model`: random histories of a database against a map
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
-//! * `http_api`, `http_write`, `http_server`: the HTTP surface; `http_support` is their server
+//! * `http_api`, `http_write`, `http_admin`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `block_format`: `storage-format.md` executed: tables, limits and the examples
 //! * `tidy`: rules of the code itself
@@ -28,6 +28,7 @@ mod database;
 mod directory;
 mod disk_events;
 mod fixture;
+mod http_admin;
 mod http_api;
 mod http_server;
 mod http_support;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::forced::Forced;
 use crate::http;
 use crate::oracle::{Fate, Oracle, WRITERS};
 
@@ -20,8 +21,8 @@ impl Random {
     }
 }
 
-/// Runs the writers against `address` while `crash` waits and then takes the server away. Gives the first thing that
-/// was wrong with an answer.
+/// Runs the writers, and who forces maintenance, against `address` while `crash` waits and then takes the server away. Gives
+/// the first thing that was wrong with an answer.
 ///
 /// A power cut sets the flag it is given just before it cuts: an answer that arrives later is none, since with the power
 /// gone nothing could have sent it. (The shutdown ioctl leaves the server running for a moment, and a sync under way when
@@ -29,21 +30,24 @@ impl Random {
 pub fn load_until(
     address: &str,
     oracle: &Mutex<Oracle>,
+    forced: &Forced,
     crash: impl FnOnce(&AtomicBool),
 ) -> Result<(), String> {
     let stop = AtomicBool::new(false);
     let power_off = AtomicBool::new(false);
     let wrong = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            let (stop, power_off, wrong) = (&stop, &power_off, &wrong);
-            scope.spawn(move || {
-                if let Err(error) = write_until(address, oracle, writer, stop, power_off) {
-                    lock(wrong).get_or_insert(error);
-                }
-            });
+    let report = |result: Result<(), String>| {
+        if let Err(error) = result {
+            lock(&wrong).get_or_insert(error);
         }
-        crash(&power_off);
+    };
+    std::thread::scope(|scope| {
+        let (stop, power_off, report) = (&stop, &power_off, &report);
+        for writer in 0..WRITERS {
+            scope.spawn(move || report(write_until(address, oracle, writer, stop, power_off)));
+        }
+        scope.spawn(move || report(forced.run_until(address, stop, power_off)));
+        crash(power_off);
         stop.store(true, Ordering::Relaxed);
     });
     match lock(&wrong).take() {
@@ -52,7 +56,7 @@ pub fn load_until(
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

@@ -81,6 +81,12 @@ pub fn api(address: &str, path: &str, form: &[(&str, &str)]) -> Result<Value, St
     }
 }
 
+/// Posts nothing.
+pub fn post(address: &str, path: &str) -> std::io::Result<Answer> {
+    let head = format!("POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n");
+    exchange(address, &head, b"")
+}
+
 /// Posts a snappy-compressed remote-write body.
 pub fn remote_write(address: &str, body: &[u8]) -> std::io::Result<Answer> {
     let head = format!(

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Options;
 use crate::crash::{Random, load_until, resend};
+use crate::forced::Forced;
 use crate::oracle::Oracle;
 use crate::process::{free_address, silverback};
 use crate::report::Report;
 
 /// The load lasts at most this long before the kill.
-const LOAD_MAX_MS: u64 = 250;
+const LOAD_MAX_MS: u64 = 400;
 /// Every this many kills one hits the server right after its start.
 const EARLY_KILL_EVERY: u32 = 5;
 /// A kill in the first milliseconds of a start hits the recovery.
@@ -38,8 +39,9 @@ pub fn run(options: &Options, report: &mut Report) {
 
 fn kill_loop(options: &Options, scratch: &Path, mut random: Random) -> Result<String, String> {
     let (data, log) = (scratch.join("data"), scratch.join("server.log"));
-    let oracle = Oracle::new(&scratch.join("acknowledged"), now_ms() - 6 * 3_600_000)?;
+    let oracle = Oracle::new(&scratch.join("acknowledged"), now_ms())?;
     let oracle = Mutex::new(oracle);
+    let forced = Forced::new(random.below(u64::MAX) | 1);
     let address = free_address()?;
     let mut compared = 0;
     let mut slowest = Duration::ZERO;
@@ -58,7 +60,7 @@ fn kill_loop(options: &Options, scratch: &Path, mut random: Random) -> Result<St
         compared += verify(&oracle, &address, from).map_err(|e| format!("kill {kill}: {e}"))?;
         resend(&address, &oracle, &mut random).map_err(|e| format!("kill {kill}: {e}"))?;
         let load = Duration::from_millis(5 + random.below(LOAD_MAX_MS));
-        load_until(&address, &oracle, |_| {
+        load_until(&address, &oracle, &forced, |_| {
             std::thread::sleep(load);
             server.kill();
         })
@@ -66,9 +68,10 @@ fn kill_loop(options: &Options, scratch: &Path, mut random: Random) -> Result<St
     }
     let total = stop_cleanly(options, &data, &address, &log, &oracle)?;
     Ok(format!(
-        "{} kills, {} requests, {total} samples at the end, {compared} compared after kills, slowest start {slowest:?}",
+        "{} kills, {} requests, {total} samples at the end, {compared} compared after kills, {}, slowest start {slowest:?}",
         options.kills,
-        locked(&oracle).sent()
+        locked(&oracle).sent(),
+        forced.summary()
     ))
 }
 

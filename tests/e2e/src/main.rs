@@ -8,8 +8,10 @@
 
 mod compare;
 mod crash;
+mod forced;
 mod http;
 mod kill;
+mod lanes;
 mod oracle;
 mod peer;
 mod power_cut;

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::http;
+use crate::lanes::Lane;
 use crate::remote_write::{Series, body};
 
 /// Writers, each with a connection of its own at a time.
@@ -17,8 +18,6 @@ pub const WRITERS: u32 = 4;
 pub const SERIES: u32 = 25;
 /// Every this many sequences a writer's request brings a series nobody has seen.
 const NEW_SERIES_EVERY: u64 = 7;
-/// Milliseconds between two sequences of a writer.
-const STEP_MS: i64 = 10;
 
 /// What became of a request, as far as its sender knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +29,7 @@ pub enum Fate {
 
 /// Everything sent so far.
 pub struct Oracle {
-    base_ms: i64,
+    begun_ms: i64,
     fates: Vec<BTreeMap<u64, Fate>>,
     log: File,
 }
@@ -70,13 +69,13 @@ fn series_of(sequence: u64) -> Vec<u64> {
 }
 
 impl Oracle {
-    pub fn new(log: &Path, base_ms: i64) -> Result<Oracle, String> {
+    pub fn new(log: &Path, begun_ms: i64) -> Result<Oracle, String> {
         let log = File::create(log).map_err(|e| format!("{}: {e}", log.display()))?;
-        Ok(Oracle { base_ms, fates: vec![BTreeMap::new(); WRITERS as usize], log })
+        Ok(Oracle { begun_ms, fates: vec![BTreeMap::new(); WRITERS as usize], log })
     }
 
-    fn timestamp(&self, sequence: u64) -> i64 {
-        self.base_ms + sequence as i64 * STEP_MS
+    fn timestamp(&self, series: u64, sequence: u64) -> i64 {
+        Lane::of(series).timestamp(self.begun_ms, sequence)
     }
 
     /// The next sequence of a writer.
@@ -91,14 +90,14 @@ impl Oracle {
 
     /// The request of a sequence: the same bytes whenever it is asked for.
     pub fn request(&self, writer: u32, sequence: u64) -> Vec<u8> {
-        let timestamp = self.timestamp(sequence);
         let series = |number: u64| Series {
             labels: vec![
                 ("__name__".into(), "oracle".into()),
+                ("lane".into(), Lane::of(number).name().into()),
                 ("series".into(), number.to_string()),
                 ("writer".into(), writer.to_string()),
             ],
-            samples: vec![(timestamp, value(writer, number, sequence))],
+            samples: vec![(self.timestamp(number, sequence), value(writer, number, sequence))],
         };
         body(&series_of(sequence).into_iter().map(series).collect::<Vec<_>>())
     }
@@ -116,13 +115,11 @@ impl Oracle {
 
     /// Asks the server for every sample from sequence `from` on and compares. Gives the number of samples compared.
     pub fn verify(&self, address: &str, from: u64) -> Result<u64, String> {
-        let last = (0..WRITERS).map(|w| self.next(w)).max().unwrap_or(1);
         let from = from.max(1);
-        let (start, end) = (self.timestamp(from) - 1, self.timestamp(last));
-        let query = format!("oracle[{}ms]", end - start);
-        let time = format!("{}.{:03}", end / 1000, end % 1000);
-        let data = http::api(address, "/api/v1/query", &[("query", &query), ("time", &time)])?;
-        let found = samples(&data)?;
+        let mut found = Found::new();
+        for (writer, lane) in (0..WRITERS).flat_map(|writer| Lane::ALL.map(|lane| (writer, lane))) {
+            self.fetch(address, writer, lane, from, &mut found)?;
+        }
         let mut compared = 0;
         for writer in 0..WRITERS {
             compared += self.verify_writer(writer, from, &found)?;
@@ -131,14 +128,34 @@ impl Oracle {
         Ok(compared)
     }
 
+    /// Adds what the server has of a writer's lane between the first and the last timestamp of the sequences from `from` on.
+    fn fetch(
+        &self,
+        address: &str,
+        writer: u32,
+        lane: Lane,
+        from: u64,
+        found: &mut Found,
+    ) -> Result<(), String> {
+        let times = (from..=self.next(writer)).map(|s| lane.timestamp(self.begun_ms, s));
+        let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { return Ok(()) };
+        let query = format!(
+            "oracle{{lane=\"{}\",writer=\"{writer}\"}}[{}ms]",
+            lane.name(),
+            last - first + 1
+        );
+        let time = format!("{}.{:03}", last / 1000, last % 1000);
+        let data = http::api(address, "/api/v1/query", &[("query", &query), ("time", &time)])?;
+        add_samples(&data, found)
+    }
+
     fn verify_writer(&self, writer: u32, from: u64, found: &Found) -> Result<u64, String> {
         let mut compared = 0;
         for (&sequence, &fate) in self.fates[writer as usize].range(from..) {
-            let timestamp = self.timestamp(sequence);
             let numbers = series_of(sequence);
             let present: Vec<Option<f64>> = numbers
                 .iter()
-                .map(|n| found.get(&(writer, *n)).and_then(|s| s.get(&timestamp)).copied())
+                .map(|n| found.get(&(writer, *n))?.get(&self.timestamp(*n, sequence)).copied())
                 .collect();
             let some = present.iter().flatten().count();
             let whole = some == numbers.len();
@@ -164,10 +181,9 @@ impl Oracle {
     fn nothing_invented(&self, found: &Found) -> Result<(), String> {
         for ((writer, number), samples) in found {
             for timestamp in samples.keys() {
-                let sequence = (timestamp - self.base_ms) / STEP_MS;
-                let sent = u64::try_from(sequence).ok().filter(|s| {
-                    self.timestamp(*s) == *timestamp
-                        && self.fates.get(*writer as usize).is_some_and(|f| f.contains_key(s))
+                let sequence = Lane::of(*number).sequence(self.begun_ms, *timestamp);
+                let sent = sequence.filter(|s| {
+                    self.fates.get(*writer as usize).is_some_and(|f| f.contains_key(s))
                         && series_of(*s).contains(number)
                 });
                 if sent.is_none() {
@@ -184,8 +200,7 @@ impl Oracle {
 /// Samples by writer and series number.
 type Found = BTreeMap<(u32, u64), BTreeMap<i64, f64>>;
 
-fn samples(data: &Value) -> Result<Found, String> {
-    let mut found = Found::new();
+fn add_samples(data: &Value, found: &mut Found) -> Result<(), String> {
     let empty = Vec::new();
     for series in data["result"].as_array().unwrap_or(&empty) {
         let label = |name: &str| series["metric"][name].as_str().unwrap_or("");
@@ -204,5 +219,5 @@ fn samples(data: &Value) -> Result<Found, String> {
             return Err(format!("series {number} of writer {writer} comes twice"));
         }
     }
-    Ok(found)
+    Ok(())
 }

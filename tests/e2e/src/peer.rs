@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::Options;
 use crate::compare::{identical, same};
 use crate::crash::load_until;
+use crate::forced::Forced;
 use crate::http::api;
 use crate::kill::now_ms;
 use crate::oracle::Oracle;
@@ -205,10 +206,11 @@ fn compare_samples(peers: &Peers, at: i64, window_s: i64) -> Result<usize, Strin
 /// kill -9 while Prometheus and the oracle's writers send; start again; wait until Prometheus has delivered.
 fn kill_and_compare(peers: &mut Peers, options: &Options) -> Result<String, String> {
     let began = now_ms() - options.seconds as i64 * 1000;
-    let oracle = Oracle::new(&options.scratch.join("acknowledged"), now_ms() - 3_600_000)?;
+    let oracle = Oracle::new(&options.scratch.join("acknowledged"), now_ms())?;
     let oracle = Mutex::new(oracle);
     let address = peers.address.clone();
-    load_until(&address, &oracle, |_| {
+    let forced = Forced::new(now_ms() as u64 | 1);
+    load_until(&address, &oracle, &forced, |_| {
         std::thread::sleep(Duration::from_secs(2));
         peers.ours.kill();
     })?;
@@ -224,7 +226,8 @@ fn kill_and_compare(peers: &mut Peers, options: &Options) -> Result<String, Stri
         match compare_samples(peers, at, window_s) {
             Ok(samples) => {
                 return Ok(format!(
-                    "{samples} samples of {window_s} s identical, {oracle_samples} of the writers, ready after {ready:?}, caught up after {:?}",
+                    "{samples} samples of {window_s} s identical, {oracle_samples} of the writers, ready after {ready:?}, {}, caught up after {:?}",
+                    forced.summary(),
                     start.elapsed()
                 ));
             }

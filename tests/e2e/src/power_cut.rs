@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::Options;
 use crate::crash::{Random, load_until, resend};
+use crate::forced::Forced;
 use crate::kill::{locked, now_ms, verify};
 use crate::oracle::Oracle;
 use crate::process::{free_address, silverback};
@@ -22,7 +23,7 @@ const SHUTDOWN_NO_LOG_FLUSH: u32 = 2;
 /// Large enough for the load of all cuts.
 const IMAGE_MIB: u32 = 512;
 /// The load lasts at most this long before the cut.
-const LOAD_MAX_MS: u64 = 250;
+const LOAD_MAX_MS: u64 = 400;
 
 /// An ext4 image, mounted.
 struct Volume {
@@ -92,9 +93,10 @@ pub fn run(options: &Options, report: &mut Report) {
 
 fn cuts(options: &Options, scratch: &Path, volume: &Volume) -> Result<String, String> {
     let (data, log) = (volume.mount.join("data"), scratch.join("server.log"));
-    let oracle = Oracle::new(&scratch.join("acknowledged"), now_ms() - 6 * 3_600_000)?;
+    let oracle = Oracle::new(&scratch.join("acknowledged"), now_ms())?;
     let oracle = Mutex::new(oracle);
     let mut random = Random(now_ms() as u64 | 1);
+    let forced = Forced::new(random.below(u64::MAX) | 1);
     let address = free_address()?;
     let mut compared = 0;
     for cut in 1..=options.cuts {
@@ -104,7 +106,7 @@ fn cuts(options: &Options, scratch: &Path, volume: &Volume) -> Result<String, St
         resend(&address, &oracle, &mut random).map_err(|e| format!("cut {cut}: {e}"))?;
         let load = Duration::from_millis(5 + random.below(LOAD_MAX_MS));
         let mut cut_result = Ok(());
-        load_until(&address, &oracle, |power_off| {
+        load_until(&address, &oracle, &forced, |power_off| {
             std::thread::sleep(load);
             power_off.store(true, Ordering::SeqCst);
             cut_result = volume.cut();
@@ -121,7 +123,8 @@ fn cuts(options: &Options, scratch: &Path, volume: &Volume) -> Result<String, St
     server.terminate()?;
     let sent = locked(&oracle).sent();
     Ok(format!(
-        "{} cuts, {sent} requests, {total} samples at the end, {compared} compared after cuts",
-        options.cuts
+        "{} cuts, {sent} requests, {total} samples at the end, {compared} compared after cuts, {}",
+        options.cuts,
+        forced.summary()
     ))
 }

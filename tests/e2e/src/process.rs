@@ -86,7 +86,7 @@ pub fn free_address() -> Result<String, String> {
     listener.local_addr().map(|a| a.to_string()).map_err(|e| e.to_string())
 }
 
-/// Starts Silverback on a data directory, without its own metrics.
+/// Starts Silverback on a data directory, without its own metrics, so that maintenance can be forced.
 pub fn silverback(
     binary: &Path,
     data: &Path,
@@ -97,6 +97,7 @@ pub fn silverback(
         format!("--storage.tsdb.path={}", data.display()),
         format!("--web.listen-address={address}"),
         "--telemetry.self-record=false".to_string(),
+        "--web.enable-admin-api".to_string(),
     ];
     Process::start(binary, &args, log)
 }

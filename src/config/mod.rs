@@ -1,5 +1,9 @@
 //! The flags: Prometheus' names where it has them, with units, defaults and reasons in `--help`. Turns them into the options of
-//! the parts; used by `main` only.
+//! the parts; used by `main` only. `values` reads those that are not plain words, `memory` asks the kernel what a percentage of
+//! memory is.
+
+pub mod memory;
+pub mod values;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -9,10 +13,12 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::api::ApiOptions;
 use crate::api::layers::CorsOrigin;
-use crate::api::params::parse_duration_ms;
 use crate::api::write::DECODED_LIMIT_MAX_BYTES;
+use crate::db::options::{MEMORY_BUDGET_DEFAULT_BYTES, Options, RetentionSize};
+use crate::model::time::DAY_MS;
 use crate::promql::engine::EngineOptions;
 use crate::server::connection::ConnectionOptions;
+use values::{SizeOrPercent, duration, duration_or_zero, size, size_or_percent};
 
 /// Features of the language that are off unless named, and one that is always on but accepted by name.
 const FEATURES: [&str; 5] = [
@@ -22,6 +28,13 @@ const FEATURES: [&str; 5] = [
     "promql-binop-fill-modifiers",
     "promql-duration-expr",
 ];
+
+/// How long samples are kept if nothing is said about time or size. Prometheus' default.
+const RETENTION_DEFAULT: &str = "15d";
+const RETENTION_DEFAULT_MS: i64 = 15 * DAY_MS;
+
+/// With less the first requests are refused already: an empty database and the buffers of one large request take some.
+const MEMORY_BUDGET_MIN_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
@@ -40,7 +53,7 @@ pub enum LogFormat {
 /// Time-series metrics database: Prometheus remote write in, PromQL over the Prometheus HTTP API out.
 ///
 /// Every sample that was acknowledged is on disk. Durations are written like 15d or 1h30m (units y w d h m s ms), sizes
-/// like 8MiB (units B KiB MiB GiB; KB, MB and GB mean the same powers of 1024, as in Prometheus).
+/// like 8MiB (units B KiB MiB GiB TiB PiB EiB; KB, MB and so on mean the same powers of 1024, as in Prometheus).
 #[derive(Debug, Clone, Parser)]
 #[command(name = "silverback", version, max_term_width = 110)]
 pub struct Config {
@@ -49,11 +62,29 @@ pub struct Config {
     #[arg(help_heading = "Storage")]
     pub path: PathBuf,
 
-    /// How long samples are kept. Accepted and shown, but NOT YET ENFORCED: this version deletes nothing, so plan the
-    /// disk for everything that is written
-    #[arg(long = "storage.tsdb.retention.time", value_name = "DURATION", default_value = "15d")]
+    /// How long samples are kept: older ones are deleted, a whole block at a time, and refused when they are written. 0 or
+    /// absent: 15d, or for ever if --storage.tsdb.retention.size is given
+    #[arg(long = "storage.tsdb.retention.time", value_name = "DURATION")]
+    #[arg(help_heading = "Storage", value_parser = duration_or_zero)]
+    pub retention_time: Option<Duration>,
+
+    /// How much all files of the database may take together, as a size or like 80% of the size of the file system they
+    /// are on: beyond it the oldest blocks are deleted. 0 or absent: no limit
+    #[arg(long = "storage.tsdb.retention.size", value_name = "SIZE")]
+    #[arg(help_heading = "Storage", value_parser = size_or_percent)]
+    pub retention_size: Option<SizeOrPercent>,
+
+    /// How old a sample may be when it is written; older ones get 400. In between samples are taken in any order.
+    /// Absent: as old as samples are kept (Prometheus: 0, which takes them in order only)
+    #[arg(long = "storage.tsdb.out-of-order-time-window", value_name = "DURATION")]
     #[arg(help_heading = "Storage", value_parser = duration)]
-    pub retention: Duration,
+    pub out_of_order_window: Option<Duration>,
+
+    /// Memory for samples and series, as a size or a percentage of what the machine or the control group has, at least
+    /// 16MiB. Samples leave memory early when it becomes scarce; if that is not enough, writes get 503 and Retry-After
+    #[arg(long = "storage.memory-budget", value_name = "SIZE", default_value = "40%")]
+    #[arg(help_heading = "Storage", value_parser = size_or_percent)]
+    pub memory_budget: SizeOrPercent,
 
     /// Largest compressed body of one write request; larger ones get 413. Stock senders stay below 1 MiB
     #[arg(long = "storage.remote-write.max-body-bytes", value_name = "SIZE")]
@@ -107,6 +138,11 @@ pub struct Config {
     /// put a proxy or a network policy before it
     #[arg(long = "web.allow-unauthenticated", help_heading = "Web")]
     pub allow_unauthenticated: bool,
+
+    /// Answer POST requests below /api/v1/admin/tsdb: flush moves all samples from memory and spills to blocks,
+    /// compact merges blocks as far as possible
+    #[arg(long = "web.enable-admin-api", help_heading = "Web")]
+    pub enable_admin_api: bool,
 
     /// Connections at once; more wait in the kernel's queue
     #[arg(long = "web.max-connections", value_name = "COUNT", default_value_t = 512)]
@@ -212,7 +248,49 @@ impl Config {
                         --storage.remote-write.max-decoded-bytes together"
                 .to_string());
         }
+        let budget = self.memory_budget_bytes();
+        if budget < MEMORY_BUDGET_MIN_BYTES {
+            return Err(format!(
+                "--storage.memory-budget is {budget} bytes and must be at least \
+                 {MEMORY_BUDGET_MIN_BYTES}"
+            ));
+        }
         Ok(())
+    }
+
+    /// What samples and series may take.
+    fn memory_budget_bytes(&self) -> usize {
+        let bytes = match self.memory_budget {
+            SizeOrPercent::Bytes(bytes) => bytes,
+            SizeOrPercent::Percent(percent) => match memory::available_bytes() {
+                Some(available) => (available as f64 * percent / 100.0) as u64,
+                None => MEMORY_BUDGET_DEFAULT_BYTES as u64,
+            },
+        };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    fn retention_size(&self) -> Option<RetentionSize> {
+        match self.retention_size? {
+            SizeOrPercent::Bytes(0) => None,
+            SizeOrPercent::Bytes(bytes) => Some(RetentionSize::Bytes(bytes)),
+            SizeOrPercent::Percent(percent) => Some(RetentionSize::PercentOfDisk(percent)),
+        }
+    }
+
+    /// 15 days unless something else is said about time or size, as in Prometheus.
+    fn retention_ms(&self) -> Option<i64> {
+        let given = self.retention_time.filter(|time| !time.is_zero()).map(to_ms);
+        given.or_else(|| self.retention_size().is_none().then_some(RETENTION_DEFAULT_MS))
+    }
+
+    /// Both limits as they were written, in Prometheus' form.
+    fn retention_text(&self) -> String {
+        let given = self.retention_time.is_some_and(|time| !time.is_zero());
+        let time = if given { self.flag("storage.tsdb.retention.time") } else { RETENTION_DEFAULT };
+        let time = self.retention_ms().map(|_| time);
+        let size = self.retention_size().map(|_| self.flag("storage.tsdb.retention.size"));
+        time.into_iter().chain(size).collect::<Vec<_>>().join(" or ")
     }
 
     /// A flag's value as it was written.
@@ -222,6 +300,16 @@ impl Config {
 
     fn feature(&self, name: &str) -> bool {
         self.features.iter().any(|feature| feature == name)
+    }
+
+    pub fn db_options(&self) -> Options {
+        Options {
+            memory_budget_bytes: self.memory_budget_bytes(),
+            retention_ms: self.retention_ms(),
+            retention_bytes: self.retention_size(),
+            out_of_order_window_ms: self.out_of_order_window.map(to_ms),
+            ..Options::new(&self.path)
+        }
     }
 
     pub fn engine_options(&self) -> EngineOptions {
@@ -248,7 +336,8 @@ impl Config {
             write_inflight_max_bytes: self.write_inflight_max,
             read_timeout: self.read_timeout,
             cors_origin: self.cors_origin.clone(),
-            retention: self.flag("storage.tsdb.retention.time").to_string(),
+            retention: self.retention_text(),
+            admin_enabled: self.enable_admin_api,
             flags: self.flags.clone(),
             engine: self.engine_options(),
         }
@@ -260,6 +349,10 @@ impl Config {
             ..ConnectionOptions::default()
         }
     }
+}
+
+fn to_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Name and value of every flag as given or by default, several values joined by commas.
@@ -275,28 +368,6 @@ fn flag_values(command: &clap::Command, matches: &clap::ArgMatches) -> Vec<(Stri
         flags.push((name.to_string(), values.join(",")));
     }
     flags
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match parse_duration_ms(text)? {
-        ms if ms > 0 => Ok(Duration::from_millis(ms.unsigned_abs())),
-        _ => Err("must be more than 0".to_string()),
-    }
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit {
-        "" | "B" => 0,
-        "KiB" | "KB" => 10,
-        "MiB" | "MB" => 20,
-        "GiB" | "GB" => 30,
-        _ => return Err("not a size like 8MiB".to_string()),
-    };
-    let number: usize = number.parse().map_err(|_| "not a size like 8MiB".to_string())?;
-    let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "out of range".to_string())
 }
 
 #[cfg(test)]
@@ -350,8 +421,12 @@ mod tests {
         for bad in [
             "--query.timeout=0s",
             "--query.timeout=x",
-            "--storage.remote-write.max-body-bytes=1TB",
+            "--storage.remote-write.max-body-bytes=1XB",
             "--storage.remote-write.max-body-bytes=0",
+            "--storage.tsdb.retention.time=-1d",
+            "--storage.tsdb.retention.size=101%",
+            "--storage.tsdb.out-of-order-time-window=0s",
+            "--storage.memory-budget=lots",
             "--web.max-connections=0",
             "--web.cors.origin=(",
             "--enable-feature=x",
@@ -366,6 +441,52 @@ mod tests {
         assert!(config(&[inflight, &decoded("48MiB")]).unwrap().check().is_ok());
         let large = config(&[inflight, &decoded("60MiB")]).unwrap();
         assert!(large.check().unwrap_err().contains("max-decoded-bytes"));
+    }
+
+    #[test]
+    fn retention_is_fifteen_days_unless_something_is_said() {
+        let (days, size) = (|days: i64| Some(days * DAY_MS), RetentionSize::Bytes(10 << 30));
+        let share = RetentionSize::PercentOfDisk(80.0);
+        let (time_flag, size_flag) =
+            ("--storage.tsdb.retention.time", "--storage.tsdb.retention.size");
+        let table = [
+            (vec![], days(15), None, "15d"),
+            (vec![(time_flag, "0")], days(15), None, "15d"),
+            (vec![(time_flag, "30d")], days(30), None, "30d"),
+            (vec![(size_flag, "10GB")], None, Some(size), "10GB"),
+            (vec![(size_flag, "0")], days(15), None, "15d"),
+            (vec![(time_flag, "2d"), (size_flag, "80%")], days(2), Some(share), "2d or 80%"),
+            (vec![(time_flag, "0s"), (size_flag, "80%")], None, Some(share), "80%"),
+        ];
+        for (flags, time, size, text) in table {
+            let flags: Vec<String> = flags.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            let config = config(&flags.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+            let options = config.db_options();
+            assert_eq!((options.retention_ms, options.retention_bytes), (time, size), "{flags:?}");
+            assert_eq!(config.api_options().retention, text, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn the_memory_budget_is_a_size_or_a_share() {
+        let budget = |value: &str| config(&[&format!("--storage.memory-budget={value}")]).unwrap();
+        assert_eq!(budget("1GiB").db_options().memory_budget_bytes, 1 << 30);
+        let available = memory::available_bytes().unwrap() as f64;
+        let share = config(&[]).unwrap().db_options().memory_budget_bytes as f64;
+        assert!((share / available - 0.4).abs() < 1e-6);
+        budget("16MiB").check().unwrap();
+        assert!(budget("15MiB").check().unwrap_err().contains("--storage.memory-budget"));
+    }
+
+    #[test]
+    fn what_is_off_unless_asked_for() {
+        let plain = config(&[]).unwrap();
+        assert!(!plain.api_options().admin_enabled);
+        assert_eq!(plain.db_options().out_of_order_window_ms, None);
+        let flags = ["--web.enable-admin-api", "--storage.tsdb.out-of-order-time-window=30m"];
+        let given = config(&flags).unwrap();
+        assert!(given.api_options().admin_enabled);
+        assert_eq!(given.db_options().out_of_order_window_ms, Some(30 * 60_000));
     }
 
     #[test]
