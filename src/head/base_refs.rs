@@ -156,7 +156,7 @@ pub fn write(
             runs.extend_from_slice(&slot.to_le_bytes());
             runs.extend_from_slice(&series.0.to_le_bytes());
         }
-        next_ref = Some(series.0 + 1);
+        next_ref = Some(series.0.wrapping_add(1));
     }
     let mut pairs = Vec::with_capacity(others.len() * OTHER_REF_BYTES);
     for (series, slot) in others {

@@ -248,7 +248,7 @@ mod tests {
                     }
                     _ if !of_slot.is_empty() => {
                         let slot = at.index(of_slot.len());
-                        fresh += series;
+                        fresh = of_slot.iter().fold(fresh, |fresh, series| *series.max(&fresh)) + series;
                         refs.replace(slot as u32, SeriesRef(fresh));
                         of_slot[slot] = fresh;
                         of_ref.insert(fresh, slot as u32);

@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping};
-use super::operator::{BoxOperator, Meta};
+use super::operator::{BoxOperator, Meta, Operator};
 use super::plan::Plan;
 use super::value::QueryError;
 use super::{distribution, fold, rank};
@@ -44,6 +44,15 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// The groups of the series of an operator. Where all are one group, their labels are not looked at.
+    pub fn of(operator: &dyn Operator, grouping: &Grouping) -> Groups {
+        let is_one_group = !grouping.without && grouping.labels.is_empty();
+        if !is_one_group || !operator.keeps_names() || operator.series_count() == 0 {
+            return Groups::new(operator.series(), grouping);
+        }
+        Groups { series: vec![Meta::new(Labels::empty())], of: vec![0; operator.series_count()] }
+    }
+
     pub fn new(series: &[Meta], grouping: &Grouping) -> Groups {
         let mut position: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups = Groups { series: Vec::new(), of: Vec::with_capacity(series.len()) };

@@ -30,8 +30,8 @@ pub fn build<'q>(
     inner: BoxOperator<'q>,
     grouping: &Grouping,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(inner.series(), grouping);
     let inner = inner.as_ref();
+    let groups = Groups::of(inner, grouping);
     let result = match op {
         AggregateOp::Sum => fold::<Kahan>(plan, groups, inner),
         AggregateOp::Avg => fold::<Mean>(plan, groups, inner),
@@ -94,7 +94,7 @@ fn fold<'q, F: Fold>(
     let (query, count) = (plan.query, plan.timeline.count);
     let mut runs: Vec<Option<Run<'q, F>>> = groups.series.iter().map(|_| None).collect();
     query.for_each_chunk_held(
-        inner.series().len(),
+        inner.series_count(),
         Run::<F>::cost(count).saturating_mul(runs.len().min(CHUNK_SERIES)),
         |chunk| fold_chunk(plan, &groups, inner, chunk),
         |found| {

@@ -51,6 +51,16 @@ pub fn without_metadata(labels: &Labels) -> Labels {
 pub trait Operator: Send + Sync {
     fn series(&self) -> &[Meta];
 
+    /// How many series there are.
+    fn series_count(&self) -> usize {
+        self.series().len()
+    }
+
+    /// Is it known without a look at the series that all of them keep their names?
+    fn keeps_names(&self) -> bool {
+        false
+    }
+
     /// Replaces the contents of `out` with the values of series `index`.
     ///
     /// # Errors

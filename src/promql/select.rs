@@ -12,6 +12,7 @@ use super::value::QueryError;
 use super::window::{RangeInput, Reading};
 use crate::model::{TimeRange, Timestamp, is_stale};
 use crate::read::{Columns, SeriesSet};
+use crate::sync::OnceLock;
 
 /// Steps between two looks at the deadline.
 pub const CHECK_STEPS: usize = 1_024;
@@ -73,7 +74,8 @@ impl Slices {
 struct Selection<'q> {
     query: &'q Query<'q>,
     set: Box<dyn SeriesSet>,
-    series: Vec<Meta>,
+    /// Made when they are asked for: an aggregation to one group does not need them.
+    series: OnceLock<Vec<Meta>>,
     range: TimeRange,
 }
 
@@ -111,8 +113,12 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        let series = set.labels().iter().cloned().map(Meta::new).collect();
-        Ok(Selection { query, set, series, range })
+        Ok(Selection { query, set, series: OnceLock::new(), range })
+    }
+
+    fn series(&self) -> &[Meta] {
+        let series = || self.set.labels().iter().cloned().map(Meta::new).collect();
+        self.series.get_or_init(series)
     }
 
     fn slices(&self) -> Slices {
@@ -265,7 +271,15 @@ struct Filling {
 
 impl Operator for InstantSelector<'_> {
     fn series(&self) -> &[Meta] {
-        &self.selection.series
+        self.selection.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.selection.set.len()
+    }
+
+    fn keeps_names(&self) -> bool {
+        true
     }
 
     fn column(
@@ -308,7 +322,7 @@ impl<'q> RangeSelector<'q> {
 
 impl RangeInput for RangeSelector<'_> {
     fn series(&self) -> &[Meta] {
-        &self.selection.series
+        self.selection.series()
     }
 
     fn slices(&self) -> Slices {

@@ -4,10 +4,12 @@
 
 mod dump;
 mod inspect;
+mod inspect_registry;
 mod list;
 mod number;
 
 use std::io::{self, BufWriter, Write};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,7 +37,7 @@ enum Command {
     Dump(DumpArguments),
     /// Print what a file consists of: where it belongs, sections with their sizes, codecs. Fails if it is damaged
     Inspect {
-        /// A block (*.sbb)
+        /// A block (*.sbb) or a registry file (*.sbr)
         file: PathBuf,
         /// Also list this many series, from the first on
         #[arg(long, value_name = "COUNT", default_value_t = 0)]
@@ -82,7 +84,10 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
             list::files(dir, out)?;
             list::contents(&view, &recovery, out)
         }
-        Command::Inspect { file, series } => inspect::inspect(file, *series, out),
+        Command::Inspect { file, series } => match file.extension().and_then(OsStr::to_str) {
+            Some("sbr") => inspect_registry::inspect(file, out),
+            _ => inspect::inspect(file, *series, out),
+        },
         Command::Dump(arguments) => {
             let selection = dump::Selection::parse(
                 &arguments.selectors,

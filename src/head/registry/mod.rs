@@ -87,6 +87,8 @@ struct Known {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RegistryStats {
     pub series_count: usize,
+    /// Those of them that are in the base.
+    pub base_series_count: usize,
     pub alias_count: usize,
     pub pending_count: usize,
     pub alias_bytes: usize,
@@ -335,14 +337,15 @@ impl Registry {
     }
 
     pub fn stats(&self) -> RegistryStats {
-        let (series_count, index) = {
-            let known = self.known.read();
-            (known.index.len(), known.index.memory())
+        let (series_count, base_series_count, index) = {
+            let index = &self.known.read().index;
+            (index.len(), index.base().slot_count() as usize, index.memory())
         };
         let pending_count = self.pending.lock().len();
         let hot = self.hot.read();
         RegistryStats {
             series_count,
+            base_series_count,
             alias_count: hot.aliases.len(),
             pending_count,
             alias_bytes: hot.aliases.memory_bytes() + hot.refs.memory_bytes(),

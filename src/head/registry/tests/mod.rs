@@ -1,5 +1,8 @@
 //! Resolving batches, replaying definitions, and what queries ask of a registry in memory.
 
+mod files;
+mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
