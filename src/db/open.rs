@@ -131,6 +131,7 @@ fn start_core(
             spill_wal_bytes: options.spill_wal_bytes,
             retention_ms: options.retention_ms,
             forgotten_min: options.forgotten_min,
+            definitions_min: options.definitions_min,
             accepted_age_max_ms: options.accepted_age_max_ms(),
         },
         memory_bytes: AtomicUsize::new(0),

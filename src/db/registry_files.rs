@@ -19,15 +19,15 @@ use super::open_files::Opened;
 use super::store::StoreError;
 use crate::fs::sealed::{FileError, SealedFile, SealedSummary, SealedWriter};
 use crate::head::Head;
+use crate::head::generation::Generation;
 use crate::head::registry::Registry;
 use crate::head::registry::layout::FILE_KIND;
 use crate::head::work::Slot;
 use crate::model::{Labels, SeriesRef, TimeRange, Timestamp, is_stale};
 use crate::sync::Arc;
 
-/// Definitions behind the base before a new one is written: a start reads them one by one, 0.1 s for so many.
-const DEFINITIONS_MIN: usize = 100_000;
-/// Nor is one written before they are a part of so many of the base: so each is rewritten a few times at most.
+/// A base is not written anew before the definitions behind it are one part in so many of it: so each is rewritten a few
+/// times at most.
 const DEFINITIONS_BASE_SHARE: usize = 2;
 
 /// A series without a sample for so long has stopped.
@@ -85,7 +85,7 @@ impl Core {
         let RegistryFiles { registered, base, damaged } = &mut maintenance.registry;
         let behind = (*registered - *base) as usize;
         let share = *base as usize / DEFINITIONS_BASE_SHARE;
-        if behind < DEFINITIONS_MIN.max(share) && damaged.is_empty() {
+        if behind < self.limits.definitions_min.max(share) && damaged.is_empty() {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
@@ -193,8 +193,11 @@ impl Core {
             .and_then(|end| self.store.commit(edit, &[]).map(|()| end))?;
         let layers = self.layers.get();
         let floor = self.newest_sample();
-        let head = Head::new(registry, layers.open_generation(), floor);
-        self.layers.swap_head(Arc::new(head));
+        let open = layers.open_generation();
+        // Another one, though that is empty: queries that began before would ask it by the slots that were.
+        let next = Generation::new(open.number + 1, open.min_seq);
+        let head = Head::new(registry, &next, floor);
+        self.layers.swap_head(Arc::new(head), next);
         // They remember places in the registry that was.
         self.scratch.lock().clear();
         old.appliers.close();

@@ -8,8 +8,8 @@ mod inspect_registry;
 mod list;
 mod number;
 
-use std::io::{self, BufWriter, Write};
 use std::ffi::OsStr;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
