@@ -85,11 +85,12 @@ impl CurrentLayers {
         });
     }
 
-    /// Goes on with another head. No generation but the open one is there, and that is empty.
-    pub(super) fn swap_head(&self, head: Arc<Head>) {
+    /// Goes on with another head and its open generation. No generation but the open one is there, and that is empty.
+    pub(super) fn swap_head(&self, head: Arc<Head>, open: Arc<Generation>) {
         let mut current = self.0.write();
-        let (blocks, samples) = (current.blocks.clone(), current.samples.clone());
-        *current = Arc::new(Layers { blocks, samples, head });
+        let spills = current.samples.spills.clone();
+        let samples = Arc::new(HeadLayers { spills, generations: vec![open] });
+        *current = Arc::new(Layers { blocks: current.blocks.clone(), samples, head });
     }
 
     /// Puts blocks in the place of others.

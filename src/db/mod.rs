@@ -101,6 +101,7 @@ struct Limits {
     retention_ms: Option<i64>,
     retention_bytes: Option<RetentionSize>,
     forgotten_min: usize,
+    definitions_min: usize,
     accepted_age_max_ms: Option<i64>,
 }
 
@@ -169,6 +170,15 @@ impl Db {
     pub fn step(&self) {
         self.core.commit_once();
         while self.core.head().appliers.apply_once(&*self.core) {}
+    }
+
+    /// Does one job of maintenance. False if there is none.
+    ///
+    /// # Errors
+    /// As [`Db::maintain`].
+    pub fn maintain_step(&self) -> Result<bool, StoreError> {
+        let mut maintenance = self.core.maintenance()?;
+        self.core.maintain_once(&mut maintenance)
     }
 
     /// Does what maintenance has to do, until nothing is left.

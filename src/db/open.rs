@@ -132,6 +132,7 @@ fn start_core(
             retention_ms: options.retention_ms,
             retention_bytes: options.retention_bytes,
             forgotten_min: options.forgotten_min,
+            definitions_min: options.definitions_min,
             accepted_age_max_ms: options.accepted_age_max_ms(),
         },
         memory_bytes: AtomicUsize::new(0),

@@ -26,6 +26,10 @@ pub const SPILL_WAL_BYTES_DEFAULT: u64 = 32 << 20;
 /// Stopped series worth forgetting: some 300 KiB.
 pub const FORGOTTEN_MIN_DEFAULT: usize = 1_000;
 
+/// Definitions of series behind the base of the registry before a new one is written: a start reads them one by one, 0.1 s
+/// for so many.
+pub const DEFINITIONS_MIN_DEFAULT: usize = 100_000;
+
 /// Who runs the loops of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
@@ -62,6 +66,8 @@ pub struct Options {
     pub spill_wal_bytes: u64,
     /// Series that stopped are forgotten when they are at least so many.
     pub forgotten_min: usize,
+    /// The registry is written anew when at least so many series are defined behind its base.
+    pub definitions_min: usize,
     /// Samples older than this are dropped. None: none for their age.
     pub retention_ms: Option<i64>,
     /// The oldest samples are dropped when the files take more. None: none for the size.
@@ -84,6 +90,7 @@ impl Options {
             memory_budget_bytes: MEMORY_BUDGET_DEFAULT_BYTES,
             spill_wal_bytes: SPILL_WAL_BYTES_DEFAULT,
             forgotten_min: FORGOTTEN_MIN_DEFAULT,
+            definitions_min: DEFINITIONS_MIN_DEFAULT,
             retention_ms: None,
             retention_bytes: None,
             out_of_order_window_ms: None,

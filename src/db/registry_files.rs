@@ -19,15 +19,15 @@ use super::open_files::Opened;
 use super::store::StoreError;
 use crate::fs::sealed::{FileError, SealedFile, SealedSummary, SealedWriter};
 use crate::head::Head;
+use crate::head::generation::Generation;
 use crate::head::registry::Registry;
 use crate::head::registry::layout::FILE_KIND;
 use crate::head::work::Slot;
 use crate::model::{Labels, SeriesRef, TimeRange, Timestamp, is_stale};
 use crate::sync::Arc;
 
-/// Definitions behind the base before a new one is written: a start reads them one by one, 0.1 s for so many.
-const DEFINITIONS_MIN: usize = 100_000;
-/// Nor is one written before they are a part of so many of the base: so each is rewritten a few times at most.
+/// A base is not written anew before the definitions behind it are one part in so many of it: so each is rewritten a few
+/// times at most.
 const DEFINITIONS_BASE_SHARE: usize = 2;
 
 /// A series without a sample for so long has stopped.
@@ -92,7 +92,9 @@ impl Core {
         let RegistryFiles { registered, base, damaged } = &mut maintenance.registry;
         let behind = (*registered - *base) as usize;
         let enough = match urgency {
-            Urgency::Due => DEFINITIONS_MIN.max(*base as usize / DEFINITIONS_BASE_SHARE),
+            Urgency::Due => {
+                self.limits.definitions_min.max(*base as usize / DEFINITIONS_BASE_SHARE)
+            },
             Urgency::Forced => 1,
         };
         if behind < enough && damaged.is_empty() {
@@ -206,8 +208,11 @@ impl Core {
             .and_then(|end| self.store.commit(edit, &[]).map(|()| end))?;
         let layers = self.layers.get();
         let floor = self.newest_sample();
-        let head = Head::new(registry, layers.open_generation(), floor);
-        self.layers.swap_head(Arc::new(head));
+        let open = layers.open_generation();
+        // Another one, though that is empty: queries that began before would ask it by the slots that were.
+        let next = Generation::new(open.number + 1, open.min_seq);
+        let head = Head::new(registry, &next, floor);
+        self.layers.swap_head(Arc::new(head), next);
         // They remember places in the registry that was.
         self.scratch.lock().clear();
         old.appliers.close();

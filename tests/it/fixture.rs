@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use silverback::db::{Db, Options, SubmitError, Threads, View};
+use silverback::db::{Db, Options, SubmitError, Threads};
 use silverback::fs::sim::SimDisk;
 use silverback::ingest::remote_write_v1;
 use silverback::model::{Batch, Matcher, Outcome, TimeRange};
@@ -84,10 +84,10 @@ pub fn write(db: &Db, points: &[Point]) -> Result<Outcome, SubmitError> {
     answer.lock().take().expect("a stepped request is answered")
 }
 
-/// Everything a view shows.
-pub fn contents(view: &View) -> Contents {
+/// Everything a view, or another source, shows.
+pub fn contents(source: &dyn Source) -> Contents {
     let all = [Matcher::equal("__name__", "m")];
-    let set = view.select(&all, TimeRange::ALL).unwrap();
+    let set = source.select(&all, TimeRange::ALL).unwrap();
     let mut contents = Contents::new();
     let mut columns = Columns::default();
     for (index, labels) in set.labels().iter().enumerate() {
@@ -104,6 +104,21 @@ pub fn apply(contents: &mut Contents, points: &[Point]) {
     for (number, timestamp, value) in points {
         contents.entry((series_name(*number), *timestamp)).or_insert(value.to_bits());
     }
+}
+
+/// Some of what is in one and not, or with another value, in the other: for the message of a failed test.
+pub fn difference(found: &Contents, expected: &Contents) -> String {
+    let only = |these: &Contents, those: &Contents| {
+        let only = these.iter().filter(|(key, bits)| those.get(*key) != Some(*bits));
+        let all: Vec<_> = only.map(|(key, bits)| (key.clone(), f64::from_bits(*bits))).collect();
+        format!("{} such as {:?}", all.len(), &all[..all.len().min(4)])
+    };
+    format!("unexpected: {}; missing: {}", only(found, expected), only(expected, found))
+}
+
+/// Is all of `part` in `whole`, with the same values?
+pub fn is_within(part: &Contents, whole: &Contents) -> bool {
+    part.iter().all(|(key, bits)| whole.get(key) == Some(bits))
 }
 
 /// The path of the data directory of [`options`].

@@ -1,0 +1,159 @@
+//! Every operation of a workload that changes the disk fails, once or for ever, as a bad or a full disk fails. Nothing
+//! acknowledged is lost, not even if the power is cut then; reads go on; when the disk is well again everything drains.
+
+use std::path::PathBuf;
+
+use silverback::db::manifest::Manifest;
+use silverback::db::{Db, StoreError, garbage};
+use silverback::fs::sim::{Fault, Kind, Limits, SimDisk};
+use silverback::sync::{Arc, AtomicI64, Ordering};
+
+use super::{Then, Workload, workload};
+use crate::fixture::{
+    Contents, NOW_MS, Point, apply, contents, data_path, difference, is_within, write,
+};
+use crate::history::{MINUTE_MS, options_of};
+
+/// Images of the power cut at the end of each run.
+const LIMITS: Limits = Limits { per_point_max: 4, seed: 5 };
+
+struct Faulty<'a> {
+    workload: &'a Workload,
+    disk: SimDisk,
+    now: Arc<AtomicI64>,
+    db: Arc<Db>,
+    acknowledged: Contents,
+    /// Samples of requests that were refused.
+    refused: Vec<Point>,
+    /// A job of maintenance failed.
+    has_failed: bool,
+}
+
+impl Faulty<'_> {
+    fn new(workload: &Workload) -> Faulty<'_> {
+        let (disk, now) = (SimDisk::new(), Arc::new(AtomicI64::new(NOW_MS)));
+        let db = Db::open(options_of(&workload.settings, &disk, &now)).unwrap();
+        let (acknowledged, refused, has_failed) = Default::default();
+        Faulty { workload, disk, now, db, acknowledged, refused, has_failed }
+    }
+
+    fn open(&self, disk: &SimDisk) -> Arc<Db> {
+        Db::open(options_of(&self.workload.settings, disk, &self.now)).unwrap()
+    }
+
+    /// Goes through the workload, whatever fails.
+    fn run(&mut self) {
+        for round in &self.workload.rounds {
+            self.now.fetch_add(round.minutes * MINUTE_MS, Ordering::SeqCst);
+            for points in &round.requests {
+                match write(&self.db, points) {
+                    Ok(_) => apply(&mut self.acknowledged, points),
+                    Err(_) => self.refused.extend(points),
+                }
+            }
+            self.check();
+            while self.job(Db::maintain_step) {}
+            self.job(|db| match round.then {
+                Then::Nothing => Ok(false),
+                Then::Flush => db.flush().map(|()| false),
+                Then::Compact => db.compact().map(|()| false),
+            });
+        }
+    }
+
+    /// One job, which may fail. When one does for the first time the power may be cut.
+    fn job(&mut self, job: impl FnOnce(&Db) -> Result<bool, StoreError>) -> bool {
+        let done = job(&self.db);
+        self.check();
+        if done.is_err() && !std::mem::replace(&mut self.has_failed, true) {
+            self.cut_power();
+        }
+        done.unwrap_or(false)
+    }
+
+    /// Nothing but what was acknowledged is shown; what retention dropped is given up.
+    fn check(&mut self) {
+        let found = contents(&self.db.view());
+        if found != self.acknowledged {
+            let newest = self.acknowledged.keys().map(|(_, t)| *t).max().unwrap();
+            let kept_from = newest - self.workload.settings.retention_ms.unwrap();
+            let expected = &self.acknowledged;
+            assert!(is_within(&found, expected), "{}", difference(&found, expected));
+            let is_lost = |key: &&(String, i64)| key.1 >= kept_from && !found.contains_key(*key);
+            assert!(!expected.keys().any(|k| is_lost(&k)), "{}", difference(&found, expected));
+            self.acknowledged = found;
+        }
+    }
+
+    /// Power cuts now: what was refused may be there.
+    fn cut_power(&self) {
+        let point = self.disk.crash_points() - 1;
+        self.disk.images_at(point, &LIMITS, &mut |image| {
+            let found = contents(&self.open(&image.disk).view());
+            self.check_started(&found);
+        });
+    }
+
+    fn check_started(&self, found: &Contents) {
+        let expected = &self.acknowledged;
+        assert!(is_within(expected, found), "{}", difference(found, expected));
+        let mut attempted = expected.clone();
+        apply(&mut attempted, &self.refused);
+        let is_known = |(key, _): &(&(String, i64), &u64)| attempted.contains_key(*key);
+        assert!(found.iter().all(|entry| is_known(&entry)), "{}", difference(found, expected));
+    }
+
+    /// The disk is well again.
+    fn recover(mut self) {
+        self.disk.clear_faults();
+        self.now.fetch_add(2_000, Ordering::SeqCst);
+        self.db.step();
+        self.db.maintain().unwrap();
+        self.check();
+        self.db.flush().unwrap();
+        self.db.maintain().unwrap();
+        self.check();
+        let stats = self.db.stats();
+        let in_memory = (stats.apply.samples, stats.ladder.sealed_generations);
+        assert_eq!((in_memory, stats.ladder.spills, stats.wal.read_only), ((0, 0), 0, false));
+        self.db.close().unwrap();
+        self.db = self.open(&self.disk);
+        self.check_started(&contents(&self.db.view()));
+        let (state, _) = Manifest::read_only(&self.disk, data_path()).unwrap();
+        assert_eq!(
+            garbage::unlisted(&self.disk, data_path(), &state).unwrap(),
+            [""; 0].map(PathBuf::from)
+        );
+    }
+}
+
+fn run_with_fault(workload: &Workload, fault: Fault) {
+    let mut faulty = Faulty::new(workload);
+    faulty.disk.fail(fault);
+    faulty.run();
+    faulty.cut_power();
+    faulty.recover();
+}
+
+#[test]
+fn every_failing_operation_is_survived() {
+    let workload = workload(7, 26, 20);
+    let mut healthy = Faulty::new(&workload);
+    let before = healthy.disk.calls(Kind::Mutation);
+    healthy.run();
+    let operations = healthy.disk.calls(Kind::Mutation) - before;
+    let ladder = healthy.db.stats().ladder;
+    println!("{operations} operations, {ladder:?}");
+    healthy.recover();
+    std::thread::scope(|scope| {
+        for errno in [libc::EIO, libc::ENOSPC] {
+            let workload = &workload;
+            scope.spawn(move || {
+                for after in 0..operations {
+                    run_with_fault(workload, Fault::once(Kind::Mutation, after, errno));
+                    run_with_fault(workload, Fault::forever(Kind::Mutation, after, errno));
+                }
+            });
+        }
+    });
+}
