@@ -18,6 +18,7 @@ mod open;
 mod open_files;
 pub mod options;
 pub mod plan;
+pub mod rebuild;
 pub mod recover;
 mod registry_files;
 mod seal;

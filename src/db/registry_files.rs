@@ -94,7 +94,7 @@ impl Core {
         let enough = match urgency {
             Urgency::Due => {
                 self.limits.definitions_min.max(*base as usize / DEFINITIONS_BASE_SHARE)
-            },
+            }
             Urgency::Forced => 1,
         };
         if behind < enough && damaged.is_empty() {
@@ -249,7 +249,12 @@ impl Core {
 
 fn add_registry_file(edit: &mut Edit, id: FileId, next_ref: u64, summary: SealedSummary) {
     edit.next_ref = edit.next_ref.max(Some(next_ref));
-    edit.add.push(FileEntry {
+    edit.add.push(registry_entry(id, summary));
+}
+
+/// What the manifest says of a registry file.
+pub(super) fn registry_entry(id: FileId, summary: SealedSummary) -> FileEntry {
+    FileEntry {
         id,
         len_bytes: summary.len_bytes,
         min_seq: 0,
@@ -257,5 +262,5 @@ fn add_registry_file(edit: &mut Edit, id: FileId, next_ref: u64, summary: Sealed
         range: TimeRange::EMPTY,
         window: None,
         checksum: summary.checksum,
-    });
+    }
 }

@@ -1,10 +1,12 @@
 //! The one integration binary. Contents:
 //!
 //! * `fixture`: batches, stepped databases on a simulated disk, contents as maps
+//! * `data_v1`: a data directory that version 1 of all formats left behind
 //! * `database`: outcomes, visibility, refusals, restarts, directories
 //! * `directory`: whose the data directory is, what of it a power cut may take, when it is free again
 //! * `disk_events`: what the log of events says of a disk that refuses
 //! * `recovery`: damage as callers meet it
+//! * `rebuild`: a manifest that is lost or damaged, written anew from the files
 //! * `crash_images`: power cuts and failing operations at every point of scripted workloads
 //! * `conformance`: where the conformance scripts lie, if they are there
 //! * `model`: random histories of a database against a map
@@ -24,6 +26,7 @@
 mod block_format;
 mod conformance;
 mod crash_images;
+mod data_v1;
 mod database;
 mod directory;
 mod disk_events;
@@ -40,6 +43,7 @@ mod model;
 mod promql_parse;
 mod promql_scripts;
 mod readme;
+mod rebuild;
 mod recovery;
 mod storage_format;
 mod tidy;

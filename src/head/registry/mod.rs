@@ -21,6 +21,7 @@ mod replay;
 mod resolution;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 pub mod write;
 
 use super::alias::{AliasHasher, AliasTable};
