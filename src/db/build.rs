@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Core;
+use super::maintenance::Maintenance;
 use super::manifest::{Edit, FileEntry, FileId};
 use super::plan::compaction::Compaction;
 use super::plan::late::late_range_of;
@@ -18,28 +19,41 @@ use crate::model::{TimeRange, Timestamp};
 use crate::read::Columns;
 use crate::sync::Arc;
 
+/// Series that a long job writes before it looks what else is due: some 20 ms of work.
+pub(super) const SERIES_PER_BREATH: u64 = 4_096;
+
 impl Core {
     /// Makes one block of the spills of a window that is over.
     ///
     /// # Errors
     /// The disk failed. Then nothing has changed.
-    pub(super) fn cut(&self, range: TimeRange, spills: &[u64]) -> Result<(), StoreError> {
+    pub(super) fn cut(
+        &self,
+        range: TimeRange,
+        spills: &[u64],
+        maintenance: &mut Maintenance,
+    ) -> Result<(), StoreError> {
         let spills = self.spills(spills);
         let mut change = Change::default();
-        self.add_block_of_spills(&spills, range, &mut change)
-            .and_then(|()| self.replace_spills(&spills, change))
+        self.add_block_of_spills(&spills, range, &mut change, maintenance)?;
+        self.replace_spills(&spills, change)
     }
 
     /// Makes blocks of late samples, one for each range of time.
     ///
     /// # Errors
     /// As [`Core::cut`].
-    pub(super) fn cut_late(&self, spills: &[u64], levels: &[i64]) -> Result<(), StoreError> {
+    pub(super) fn cut_late(
+        &self,
+        spills: &[u64],
+        levels: &[i64],
+        maintenance: &mut Maintenance,
+    ) -> Result<(), StoreError> {
         let spills = self.spills(spills);
         let now = (self.clock)();
         let mut change = Change::default();
         for range in late_ranges(&spills, |timestamp| late_range_of(timestamp, now, levels)) {
-            self.add_block_of_spills(&spills, range, &mut change)?;
+            self.add_block_of_spills(&spills, range, &mut change, maintenance)?;
         }
         self.replace_spills(&spills, change)
     }
@@ -48,7 +62,11 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::cut`].
-    pub(super) fn compact(&self, plan: &Compaction) -> Result<(), StoreError> {
+    pub(super) fn compact(
+        &self,
+        plan: &Compaction,
+        maintenance: &mut Maintenance,
+    ) -> Result<(), StoreError> {
         let layers = self.layers.get();
         let inputs: Vec<Arc<Block>> =
             layers.blocks.iter().filter(|b| plan.inputs.contains(&b.meta().id)).cloned().collect();
@@ -61,7 +79,7 @@ impl Core {
             parents: plan.inputs.clone(),
         };
         let mut change = Change::default();
-        self.add_block(&mut BlockStream::new(&inputs)?, options, &mut change)?;
+        self.add_block(&mut BlockStream::new(&inputs)?, options, &mut change, maintenance)?;
         change.edit.remove.extend(plan.inputs.iter().map(|id| FileId::Block(*id)));
         let Change { edit, blocks, damage } = change;
         self.commit(edit, &damage)?;
@@ -91,6 +109,7 @@ impl Core {
         spills: &[Arc<Spill>],
         range: TimeRange,
         change: &mut Change,
+        maintenance: &mut Maintenance,
     ) -> Result<(), StoreError> {
         let options = BlockOptions {
             id: self.new_block_id(),
@@ -101,7 +120,7 @@ impl Core {
             parents: Vec::new(),
         };
         let mut stream = SpillStream::new(&self.head(), spills.to_vec(), range);
-        self.add_block(&mut stream, options, change)
+        self.add_block(&mut stream, options, change, maintenance)
     }
 
     /// Adds a block of all that a stream gives to a change, unless that is nothing. After an error no file of the change is
@@ -111,9 +130,10 @@ impl Core {
         stream: &mut dyn SeriesStream,
         options: BlockOptions,
         change: &mut Change,
+        maintenance: &mut Maintenance,
     ) -> Result<(), StoreError> {
         let path = FileId::Block(options.id).path(&self.store.dir);
-        let written = self.write_block(stream, &path, options).inspect_err(|_| {
+        let written = self.write_block(stream, &path, options, maintenance).inspect_err(|_| {
             self.remove(&path);
             self.store.discard(&change.edit);
         })?;
@@ -130,6 +150,7 @@ impl Core {
         stream: &mut dyn SeriesStream,
         path: &Path,
         options: BlockOptions,
+        maintenance: &mut Maintenance,
     ) -> Result<Option<Arc<Block>>, StoreError> {
         let mut columns = Columns::default();
         let Some(mut labels) = stream.next(&mut columns)? else { return Ok(None) };
@@ -137,11 +158,15 @@ impl Core {
         let mut writer = BlockWriter::create(&*self.store.disk, path, options).map_err(failed())?;
         loop {
             writer.add(&labels, &columns).map_err(failed())?;
+            if writer.series_count().is_multiple_of(SERIES_PER_BREATH) {
+                self.breathe(maintenance)?;
+            }
             match stream.next(&mut columns)? {
                 Some(next) => labels = next,
                 None => break,
             }
         }
+        self.head().registry.check()?;
         writer.finish().map_err(failed())?;
         Ok(Some(Arc::new(Block::open(&*self.store.disk, path)?)))
     }

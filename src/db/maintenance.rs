@@ -8,7 +8,7 @@ use super::Core;
 use super::build::{block_info, spill_info};
 use super::manifest::FileId;
 use super::options::RetentionSize;
-use super::plan::compaction::{self, levels};
+use super::plan::compaction::{self, Compaction, levels};
 use super::plan::{BlockInfo, SpillInfo, cut, late, retention, spills};
 use super::registry_files::RegistryFiles;
 use super::seal::open_from;
@@ -24,6 +24,12 @@ pub(super) const MAINTENANCE_RETRY: Duration = Duration::from_secs(1);
 /// Open samples may take one part in so many of the memory budget before they are spilled: as much again is held while the
 /// spill is written, and the series, requests and queries need the rest.
 const OPEN_SAMPLES_BUDGET_SHARE: usize = 4;
+
+/// Left free by a compaction, for the log and the spills that go on beside it.
+const COMPACTION_RESERVE_BYTES: u64 = 256 << 20;
+
+/// A step of maintenance: true if it did something.
+type Job = fn(&Core, &mut Maintenance) -> Result<bool, StoreError>;
 
 /// What maintenance remembers from one job to the next.
 #[derive(Debug, Default)]
@@ -50,20 +56,70 @@ impl Core {
     /// Does one job. False if there is none.
     ///
     /// # Errors
-    /// The disk refused, or a file cannot be read. What was not done is done later.
+    /// The disk refused, or a file cannot be read. What was not done is done later; a job that fails holds up no other.
     pub(super) fn maintain_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        const JOBS: [Job; 7] = [
+            Core::drop_once,
+            Core::spill_due,
+            Core::rewrite_due,
+            Core::merge_once,
+            Core::cut_due,
+            Core::forget_series,
+            Core::compact_due,
+        ];
+        self.store.settle()?;
         self.store.ensure_folders()?;
+        let mut failed = None;
+        for job in JOBS {
+            match job(self, maintenance) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+
+    /// What must go on while a long job runs: called by it every few thousand series.
+    ///
+    /// # Errors
+    /// The database is closing. What the disk refuses here is told when the job is done.
+    pub(super) fn breathe(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        let _ = self.spill_due(maintenance);
+        Ok(())
+    }
+
+    fn spill_due(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
         self.measure_memory();
         if self.seal_is_due(maintenance) {
-            self.end_generation(maintenance);
+            self.end_generation(maintenance)?;
         }
-        Ok(self.spill_sealed(&mut maintenance.registry.registered)?
-            || self.rewrite_base(maintenance, Urgency::Due)?
-            || self.merge_once()?
-            || self.cut_once(maintenance, Urgency::Due)?
-            || self.forget_series(maintenance)?
-            || self.drop_once()?
-            || self.compact_once(Urgency::Due)?)
+        self.spill_sealed(&mut maintenance.registry.registered)
+    }
+
+    fn rewrite_due(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        self.rewrite_base(maintenance, Urgency::Due)
+    }
+
+    fn cut_due(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        self.cut_once(maintenance, Urgency::Due)
+    }
+
+    fn compact_due(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        self.compact_once(maintenance, Urgency::Due)
+    }
+
+    /// Moves all samples from memory to files.
+    ///
+    /// # Errors
+    /// The disk refused, or the database is closed.
+    pub(super) fn spill_open(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.end_generation(maintenance)?;
+        self.spill_sealed(&mut maintenance.registry.registered)?;
+        Ok(())
     }
 
     /// Moves all samples from memory to files, and those in spills to blocks.
@@ -71,9 +127,9 @@ impl Core {
     /// # Errors
     /// As [`Core::maintain_once`].
     pub(super) fn flush(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.store.settle()?;
         self.store.ensure_folders()?;
-        self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registry.registered)?;
+        self.spill_open(maintenance)?;
         while self.cut_once(maintenance, Urgency::Forced)? {}
         Ok(())
     }
@@ -83,28 +139,36 @@ impl Core {
     /// # Errors
     /// As [`Core::maintain_once`].
     pub(super) fn compact_all(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.store.settle()?;
         self.store.ensure_folders()?;
-        while self.compact_once(Urgency::Forced)? {}
+        while self.compact_once(maintenance, Urgency::Forced)? {}
         self.forget_series(maintenance)?;
         self.rewrite_base(maintenance, Urgency::Forced)?;
         Ok(())
     }
 
     /// Is it time to end the open generation? Because of the next start, of memory, or since a window is over.
-    fn seal_is_due(&self, maintenance: &Maintenance) -> bool {
+    fn seal_is_due(&self, maintenance: &mut Maintenance) -> bool {
         let samples = self.head().appliers.stats();
         let wal_bytes = self.wal_stats.tail_bytes();
         let memory_max = self.limits.memory_budget_bytes / OPEN_SAMPLES_BUDGET_SHARE;
         let grown = samples.memory_bytes.saturating_sub(maintenance.sealed_memory_bytes);
+        let open_from = open_from((self.clock)());
+        if samples.samples == 0 && samples.queued == 0 {
+            maintenance.sealed_open_from = maintenance.sealed_open_from.max(open_from);
+        }
         wal_bytes >= self.limits.spill_wal_bytes
             || grown >= memory_max
-            || open_from((self.clock)()) > maintenance.sealed_open_from && samples.samples > 0
+            || open_from > maintenance.sealed_open_from && samples.samples > 0
     }
 
-    pub(super) fn end_generation(&self, maintenance: &mut Maintenance) {
-        maintenance.sealed_open_from = open_from((self.clock)());
-        self.seal();
+    /// Ends the open generation. What came in time for a window that is over by now is not late.
+    fn end_generation(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        let open_from = open_from((self.clock)());
+        self.seal(maintenance.sealed_open_from.min(open_from))?;
+        maintenance.sealed_open_from = open_from;
         maintenance.sealed_memory_bytes = self.head().appliers.memory_bytes();
+        Ok(())
     }
 
     fn spill_infos(&self) -> Vec<SpillInfo> {
@@ -115,9 +179,9 @@ impl Core {
         self.layers.get().blocks.iter().map(block_info).collect()
     }
 
-    fn merge_once(&self) -> Result<bool, StoreError> {
+    fn merge_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
         let Some(plan) = spills::spill_merge(&self.spill_infos()) else { return Ok(false) };
-        self.merge_spills(&plan)?;
+        self.merge_spills(&plan, maintenance)?;
         self.ladder.spill_merged();
         Ok(true)
     }
@@ -131,20 +195,20 @@ impl Core {
         let (spills, now) = (self.spill_infos(), (self.clock)());
         let forced = urgency == Urgency::Forced;
         if let Some(cut) = cut::cuts(&spills, now, forced).first() {
-            self.cut(cut.range, &cut.spills)?;
+            self.cut(cut.range, &cut.spills, maintenance)?;
             self.ladder.window_cut();
             maintenance.has_cut = true;
             return Ok(true);
         }
         let Some(late) = late::late_cut(&spills, now, forced) else { return Ok(false) };
-        self.cut_late(&late, &levels(self.limits.retention_ms))?;
+        self.cut_late(&late, &levels(self.limits.retention_ms), maintenance)?;
         self.ladder.late_cut();
         maintenance.has_cut = true;
         Ok(true)
     }
 
     /// Removes the blocks that retention drops.
-    fn drop_once(&self) -> Result<bool, StoreError> {
+    fn drop_once(&self, _: &mut Maintenance) -> Result<bool, StoreError> {
         let limits = retention::Limits {
             retention_ms: self.limits.retention_ms,
             bytes_max: self.retention_bytes_max(),
@@ -161,15 +225,35 @@ impl Core {
         Ok(true)
     }
 
-    fn compact_once(&self, urgency: Urgency) -> Result<bool, StoreError> {
+    fn compact_once(
+        &self,
+        maintenance: &mut Maintenance,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let (blocks, spills) = (self.block_infos(), self.spill_infos());
         let levels = levels(self.limits.retention_ms);
         let forced = urgency == Urgency::Forced;
         let plan = compaction::compaction(&blocks, &spills, &levels, (self.clock)(), forced);
         let Some(plan) = plan else { return Ok(false) };
-        self.compact(&plan)?;
+        if spills.iter().any(|spill| spill.range.overlaps(plan.range)) {
+            // An output has the last sequence of all its inputs, and must not come to stand behind a spill that it precedes.
+            return self.cut_once(maintenance, Urgency::Forced);
+        }
+        if !self.has_room_for(&plan, &blocks) {
+            return Ok(false);
+        }
+        self.compact(&plan, maintenance)?;
         self.ladder.compacted();
         Ok(true)
+    }
+
+    /// Is there room on the disk for all inputs once more? Where that cannot be found out, it is tried.
+    fn has_room_for(&self, plan: &Compaction, blocks: &[BlockInfo]) -> bool {
+        let inputs = blocks.iter().filter(|block| plan.inputs.contains(&block.id));
+        let needed =
+            inputs.fold(COMPACTION_RESERVE_BYTES, |sum, block| sum.saturating_add(block.len_bytes));
+        let space = self.store.disk.space(&self.store.dir);
+        space.map_or(true, |space| space.available_bytes >= needed)
     }
 
     /// Looks how much memory samples and series take: requests are refused while it is over the budget.

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::Core;
+use super::build::SERIES_PER_BREATH;
+use super::maintenance::Maintenance;
 use super::manifest::{Edit, FileEntry, FileId};
 use super::plan::spills::SpillMerge;
 use super::store::StoreError;
@@ -20,12 +22,16 @@ impl Core {
     ///
     /// # Errors
     /// The disk failed. Then nothing has changed.
-    pub(super) fn merge_spills(&self, plan: &SpillMerge) -> Result<(), StoreError> {
+    pub(super) fn merge_spills(
+        &self,
+        plan: &SpillMerge,
+        maintenance: &mut Maintenance,
+    ) -> Result<(), StoreError> {
         let inputs = self.spills(&plan.spills);
         let (id, path) = self.store.next_file(FileId::Spill);
         let mut damage = Damage::default();
         let (entry, spill) = self
-            .write_merged(id, &path, plan, &inputs, &mut damage)
+            .write_merged((id, &path), plan, &inputs, &mut damage, maintenance)
             .inspect_err(|_| self.remove(&path))?;
         let remove = inputs.iter().map(|spill| FileId::Spill(spill.number())).collect();
         self.commit(Edit { add: vec![entry], remove, ..Edit::default() }, &damage)?;
@@ -35,11 +41,11 @@ impl Core {
 
     fn write_merged(
         &self,
-        id: FileId,
-        path: &Path,
+        (id, path): (FileId, &Path),
         plan: &SpillMerge,
         inputs: &[Arc<Spill>],
         damage: &mut Damage,
+        maintenance: &mut Maintenance,
     ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
         let failed = || StoreError::io("write", path);
         let mut writer = SpillWriter::create(&*self.store.disk, path).map_err(failed())?;
@@ -48,6 +54,9 @@ impl Core {
             let Merger { range, columns, list, .. } = &merger;
             if !columns.is_empty() {
                 writer.push(series, *range, columns.len() as u64, list).map_err(failed())?;
+                if writer.series().is_multiple_of(SERIES_PER_BREATH) {
+                    self.breathe(maintenance)?;
+                }
             }
         }
         let metas = || inputs.iter().map(|spill| spill.meta());
@@ -131,6 +140,7 @@ impl<'a> Merger<'a> {
                 let error = input.spill.corrupt(corrupt);
                 self.damage.note(FileId::Spill(input.spill.number()), error)?;
             }
+            input.spill.file().check()?;
             input.advance(self.damage)?;
         }
         self.merge.merge_into(&mut self.columns);

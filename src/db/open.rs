@@ -12,7 +12,7 @@ use super::directory::{check_names, claim, doing};
 use super::ladder_stats::LadderCounters;
 use super::layers::{CurrentLayers, Layers};
 use super::maintenance::Maintenance;
-use super::manifest::{Edit, FileId, Manifest};
+use super::manifest::{FileId, Manifest};
 use super::open_files::{Opened, open_files};
 use super::options::{Options, SERIES_MAX_DEFAULT, Threads};
 use super::recover::{Recovery, Replayed};
@@ -45,7 +45,9 @@ pub(super) fn open(options: Options) -> Result<Arc<Db>, OpenError> {
     let (recovery, generations) = replayed.finish(&report, damaged);
     let layers = assemble(opened, generations, report.last_seq.max(state.wal_seq) + 1);
     let core = start_core(&options, lock, layers, store, &report, registry);
-    core.front.cut(state.wal_seq);
+    if core.store.is_durable() {
+        core.front.cut(state.wal_seq);
+    }
     let threads = match options.threads {
         Threads::Own => ThreadHandles::start(&core),
         Threads::Stepped => ThreadHandles::default(),
@@ -82,8 +84,7 @@ fn set_aside(store: &Store, damaged: &[(FileId, String)]) {
     let ids = damaged.iter().map(|(id, _)| *id);
     let remove: Vec<FileId> = ids.filter(|id| !id.is_registry()).collect();
     if !remove.is_empty() {
-        let edit = Edit { remove: remove.clone(), ..Edit::default() };
-        let _ = store.commit(edit, &remove);
+        let _ = store.set_aside(&remove);
     }
 }
 

@@ -24,11 +24,14 @@ use crate::head::registry::Registry;
 use crate::head::registry::layout::FILE_KIND;
 use crate::head::work::Slot;
 use crate::model::{Labels, SeriesRef, TimeRange, Timestamp, is_stale};
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 /// A base is not written anew before the definitions behind it are one part in so many of it: so each is rewritten a few
 /// times at most.
 const DEFINITIONS_BASE_SHARE: usize = 2;
+
+/// Nor may there be more files than this, however few definitions they hold: a start opens each.
+const REGISTRY_FILES_MAX: usize = 64;
 
 /// A series without a sample for so long has stopped.
 const IDLE_MS: i64 = 60 * 60 * 1000;
@@ -97,13 +100,14 @@ impl Core {
             }
             Urgency::Forced => 1,
         };
-        if behind < enough && damaged.is_empty() {
+        let files = self.registry_files().len();
+        if behind < enough && files <= REGISTRY_FILES_MAX && damaged.is_empty() {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
         let end = *registered;
-        let path = self.write_base(&self.head().registry, &|slot| slot < end, &mut edit)?;
-        self.store.commit(edit, damaged).inspect_err(|_| self.remove(&path))?;
+        self.write_base(&self.head().registry, &|slot| slot < end, &mut edit)?;
+        self.store.commit(edit, damaged)?;
         *base = end;
         damaged.clear();
         Ok(true)
@@ -136,6 +140,10 @@ impl Core {
     pub(super) fn forget_series(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
         let head = self.head();
         let stats = head.registry.stats();
+        if !maintenance.registry.damaged.is_empty() {
+            // They are written anew first, and set aside.
+            return Ok(false);
+        }
         let is_large = stats.heap_bytes() > self.limits.memory_budget_bytes / SERIES_BUDGET_SHARE
             && stats.base_series_count < stats.series_count / 2;
         if !std::mem::take(&mut maintenance.has_cut) && !is_large {
@@ -149,18 +157,15 @@ impl Core {
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
         let keep = |slot: Slot| stays.get(slot as usize).is_some_and(|stays| *stays);
         let base = self.write_base(&head.registry, &keep, &mut edit)?;
-        self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registry.registered)?;
+        self.spill_open(maintenance).inspect_err(|_| self.store.discard(&edit))?;
         let _intake = self.intake.write();
         while self.queue.bytes() > 0 {
             self.commit_once();
         }
-        self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registry.registered)?;
+        self.spill_open(maintenance).inspect_err(|_| self.store.discard(&edit))?;
         // Spilling may have added a file of definitions.
         edit.remove = self.registry_files();
-        self.swap_head(&head, &base, &keep, edit, maintenance)
-            .inspect_err(|_| self.remove(&base))?;
+        self.swap_head(&head, &base, &keep, edit, maintenance)?;
         Ok(true)
     }
 
@@ -196,29 +201,50 @@ impl Core {
         mut edit: Edit,
         maintenance: &mut Maintenance,
     ) -> Result<(), StoreError> {
-        let file = SealedFile::open(&*self.store.disk, base, FILE_KIND)?;
-        let registry = Registry::open(old.registry.options(), Some(file))?;
-        let base_len = registry.len() as Slot;
-        for definitions in self.came_since(old, keep).chunks(PORTION) {
-            registry.restore(definitions).map_err(FileError::Corrupt)?;
-        }
-        registry.skip_refs_below(old.registry.next_ref());
-        let registered = self
-            .write_definitions(&registry, base_len, &mut edit)
-            .and_then(|end| self.store.commit(edit, &[]).map(|()| end))?;
+        let prepared = self.prepare_registry(old, base, keep, &mut edit);
+        let (registry, base_len) = prepared.inspect_err(|_| self.store.discard(&edit))?;
+        let registered = registry.len() as Slot;
+        self.store.commit(edit, &[])?;
         let layers = self.layers.get();
         let floor = self.newest_sample();
         let open = layers.open_generation();
         // Another one, though that is empty: queries that began before would ask it by the slots that were.
         let next = Generation::new(open.number + 1, open.min_seq);
         let head = Head::new(registry, &next, floor);
-        self.layers.swap_head(Arc::new(head), next);
+        let head = Arc::new(head);
+        self.layers.swap_head(head.clone(), next);
+        if self.closed.load(Ordering::SeqCst) {
+            // Whoever closed the appliers may have closed those that were.
+            head.appliers.close();
+        }
         // They remember places in the registry that was.
         self.scratch.lock().clear();
         old.appliers.close();
         maintenance.registry = RegistryFiles { registered, base: base_len, damaged: Vec::new() };
         maintenance.sealed_memory_bytes = 0;
         Ok(())
+    }
+
+    /// The registry that a base gives, with what came since it was decided on, which is written to a file of its own. And how
+    /// many series are in the base.
+    fn prepare_registry(
+        &self,
+        old: &Head,
+        base: &Path,
+        keep: &dyn Fn(Slot) -> bool,
+        edit: &mut Edit,
+    ) -> Result<(Registry, Slot), StoreError> {
+        let file = SealedFile::open(&*self.store.disk, base, FILE_KIND)?;
+        let registry = Registry::open(old.registry.options(), Some(file))?;
+        let base_len = registry.len() as Slot;
+        for definitions in self.came_since(old, keep).chunks(PORTION) {
+            registry.restore(definitions).map_err(FileError::Corrupt)?;
+        }
+        old.registry.check()?;
+        registry.skip_refs_below(old.registry.next_ref());
+        edit.next_ref = edit.next_ref.max(Some(registry.next_ref()));
+        self.write_definitions(&registry, base_len, edit)?;
+        Ok((registry, base_len))
     }
 
     /// The series that have samples in spills but were not to be kept: they came, or came back, after that was decided.

@@ -84,6 +84,7 @@ impl Core {
         self.each_by_ref(generation, part, |series, chunks| {
             writer.push(series, range, sample_count(chunks), chunks)
         })?;
+        self.head().registry.check().map_err(io::Error::other)?;
         writer.finish(SpillOptions {
             part,
             min_seq: generation.min_seq,

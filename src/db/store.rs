@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::QUARANTINE_DIR;
 use super::manifest::layout::FILE_DIRS;
-use super::manifest::{Edit, FileId, Manifest, ManifestError, State};
+use super::manifest::{Edit, FileEntry, FileId, Manifest, ManifestError, State};
 use crate::fs::Disk;
 use crate::fs::sealed::FileError;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
@@ -78,12 +78,15 @@ pub(super) struct Store {
     manifest: Mutex<Manifest>,
     /// The folders of the files are there, and durably.
     has_folders: AtomicBool,
+    /// Files of changes that failed.
+    left_behind: Mutex<Vec<FileId>>,
 }
 
 impl Store {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, manifest: Manifest) -> Store {
         let has_folders = AtomicBool::new(false);
-        Store { disk, dir, manifest: Mutex::new(manifest), has_folders }
+        let (manifest, left_behind) = (Mutex::new(manifest), Mutex::default());
+        Store { disk, dir, manifest, has_folders, left_behind }
     }
 
     /// Creates the folders that are missing and makes their names durable, once.
@@ -116,22 +119,59 @@ impl Store {
     }
 
     /// Makes one change durable, whose added files are whole and synced; then unlinks those it removes, except damaged ones,
-    /// which are kept in quarantine for people to look at.
+    /// which are kept in quarantine for people to look at. What could be read of these is in the added files.
     ///
     /// # Errors
-    /// Nothing of it counts. Added files stay as garbage where a crash may bring the change back.
+    /// Nothing of it counts. Added files stay where a crash may bring the change back: see [`Store::settle`].
     pub(super) fn commit(&self, edit: Edit, damaged: &[FileId]) -> Result<(), StoreError> {
         self.sync_folders_of(&edit).inspect_err(|_| self.discard(&edit))?;
-        let removed: Vec<FileId> =
-            edit.remove.iter().filter(|id| !damaged.contains(id)).copied().collect();
-        // Before the manifest lets go of them, so that no start takes them for garbage.
-        for id in damaged {
+        let (added, removed) = (edit.add.clone(), edit.remove.clone());
+        self.manifest.lock().commit(edit).inspect_err(|_| self.leave_behind(&added))?;
+        for id in removed {
+            let path = id.path(&self.dir);
+            // What can be neither moved nor unlinked is garbage at the next start.
+            if !damaged.contains(&id) || quarantine(&*self.disk, &self.dir, &path).is_err() {
+                let _ = self.disk.remove(&path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes files of which nothing can be read out of use. They are moved first, so that no start takes them for garbage.
+    ///
+    /// # Errors
+    /// The disk refused; the next start finds them again.
+    pub(super) fn set_aside(&self, ids: &[FileId]) -> Result<(), StoreError> {
+        for id in ids {
             quarantine(&*self.disk, &self.dir, &id.path(&self.dir))?;
         }
-        self.manifest.lock().commit(edit)?;
-        for id in removed {
-            // What cannot be unlinked is garbage at the next start.
-            let _ = self.disk.remove(&id.path(&self.dir));
+        let edit = Edit { remove: ids.to_vec(), ..Edit::default() };
+        Ok(self.manifest.lock().commit(edit)?)
+    }
+
+    /// Whether a power cut leaves what this process sees.
+    pub(super) fn is_durable(&self) -> bool {
+        self.manifest.lock().is_durable()
+    }
+
+    /// Remembers the files of a change that failed: a crash may bring it back, so they stay until the manifest is durable.
+    fn leave_behind(&self, added: &[FileEntry]) {
+        self.left_behind.lock().extend(added.iter().map(|added| added.id));
+    }
+
+    /// Makes the manifest durable if a change failed before, and removes what that left behind.
+    ///
+    /// # Errors
+    /// The disk still refuses. Then it is no use to write anything.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        let mut manifest = self.manifest.lock();
+        if !manifest.is_durable() {
+            manifest.commit(Edit::default())?;
+        }
+        for id in self.left_behind.lock().drain(..) {
+            if !manifest.state().files.contains_key(&id) {
+                let _ = self.disk.remove(&id.path(&self.dir));
+            }
         }
         Ok(())
     }

@@ -117,8 +117,9 @@ impl Core {
         leave_out_untimely(&mut batch, self.accepted_times(), &mut outcome);
         let keeps_scratch = batch.samples.len() <= SCRATCH_KEPT_SAMPLES_MAX
             && batch.body.len() <= SCRATCH_KEPT_BODY_MAX_BYTES;
-        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
+        // Before the buffers are taken: those that know a registry that was are gone when it is held.
         let _intake = self.intake.read();
+        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
         self.submit_with(&mut scratch, batch, Reply { outcome, on_done });
         if keeps_scratch {
             scratch.resolution.drop_labels();

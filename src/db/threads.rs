@@ -101,7 +101,8 @@ fn spawn<T: Send + 'static>(
 }
 
 fn commit_loop(core: &Core) {
-    while core.queue.wait(core.wal_stats.read_only().then_some(PROBE_INTERVAL)) != Wake::Closed {
+    // Also when nothing is known to be wrong: another thread may have committed a group, and the disk refused it.
+    while core.queue.wait(Some(PROBE_INTERVAL)) != Wake::Closed {
         core.commit_once();
     }
     core.head().appliers.close();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::files::{FileEntry, FileId};
 use super::layout::FILE_NUMBER_MAX;
+use crate::head::registry::REF_END;
 use crate::model::CommitSeq;
 use crate::wal::layout::SEQ_MAX;
 
@@ -52,6 +53,7 @@ impl State {
         }
         if let Some(next_ref) = edit.next_ref {
             check(next_ref >= self.next_ref, "next series ref that goes back")?;
+            check(next_ref <= REF_END, "next series ref beyond the last")?;
             self.next_ref = next_ref;
         }
         Ok(())

@@ -52,7 +52,10 @@ impl SealedFile {
         let len =
             usize::try_from(blob.len()).map_err(|_| io(io::ErrorKind::FileTooLarge.into()))?;
         let content = blob.bytes(0, len).map_err(io)?;
-        let (version, trailer) = Trailer::read(&content, kind).map_err(corrupt)?;
+        let read = Trailer::read(&content, kind);
+        // Where the storage could not give the bytes, nothing is known of them.
+        blob.check().map_err(io)?;
+        let (version, trailer) = read.map_err(corrupt)?;
         if version != kind.version {
             return Err(FileError::Newer { path: path.to_owned(), version });
         }

@@ -44,7 +44,7 @@ pub const NO_SLOT: u32 = NO_ID;
 const CREATE_PORTION: usize = 256;
 
 /// Refs are below this. A greater one in the log is damage, and none is given.
-const REF_END: u64 = 1 << 62;
+pub const REF_END: u64 = 1 << 62;
 
 /// What a registry is told at its start.
 #[derive(Debug, Clone, Copy)]

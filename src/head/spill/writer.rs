@@ -50,8 +50,9 @@ impl SpillWriter {
         })
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.series == 0
+    /// Series written so far.
+    pub fn series(&self) -> u64 {
+        self.series
     }
 
     /// Adds a series with its list of chunks. Refs ascend.
@@ -63,10 +64,12 @@ impl SpillWriter {
         chunks: &[u8],
     ) -> io::Result<()> {
         let (number, bit) = (series.0 / REFS_PER_PAGE, 1u64 << (series.0 % REFS_PER_PAGE));
-        assert!(
-            number > self.page.number || self.page.present < bit,
-            "series come in order of their refs"
-        );
+        let ascends =
+            number > self.page.number || number == self.page.number && self.page.present < bit;
+        if !ascends {
+            // What is read from damaged files need not be in order.
+            return Err(io::Error::other("series refs that do not ascend"));
+        }
         if number != self.page.number || self.page.present == 0 {
             self.end_page();
             let (start, first_series) = (self.file.position(), self.series);
