@@ -1,6 +1,5 @@
 //! Random histories of a database against a map: writes in and out of order, repeats, conflicts, spills, cuts, compactions,
-//! retention, restarts after a close and after a crash, manifests lost and rebuilt. After every step both hold the same
-//! samples, bit for bit.
+//! retention, restarts after a close and after a crash. After every step both hold the same samples, bit for bit.
 
 use proptest::prelude::*;
 use silverback::db::{Db, Options};
@@ -9,7 +8,6 @@ use silverback::model::{Reason, WINDOW_MS};
 use silverback::sync::{Arc, AtomicI64, Ordering};
 
 use crate::fixture::{Contents, NOW_MS, Point, apply, contents, options, series_name, write};
-use crate::rebuild::lose_manifest;
 
 /// What happens to a database.
 #[derive(Debug, Clone)]
@@ -37,8 +35,6 @@ enum Step {
     Compact,
     Restart,
     Crash,
-    /// A crash takes the manifest with it, and it is written anew.
-    LoseManifest,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -54,7 +50,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Compact),
         1 => Just(Step::Restart),
         1 => Just(Step::Crash),
-        1 => Just(Step::LoseManifest),
     ]
 }
 
@@ -106,11 +101,6 @@ impl History {
             }
             Step::Crash => {
                 self.disk = self.disk.kill();
-                self.db = open(&self.disk, &self.now);
-            }
-            Step::LoseManifest => {
-                self.disk = self.disk.kill();
-                lose_manifest(&self.disk);
                 self.db = open(&self.disk, &self.now);
             }
         }
