@@ -12,7 +12,7 @@ use crate::error::Corrupt;
 use crate::model::{Sample, Timestamp};
 
 /// The only flags this version knows: none.
-const FLAGS: u8 = 0;
+pub const FLAGS: u8 = 0;
 /// The shortest sample: the same step and the same value again.
 const SAMPLE_BITS_MIN: usize = 2;
 

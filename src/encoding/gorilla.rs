@@ -5,9 +5,9 @@
 use super::bits::{BitReader, BitWriter};
 
 /// Bits that hold the count of leading zeros: all of 0 to 63, since a large counter that grows slowly has over 40.
-const LEADING_BITS: u32 = 6;
+pub const LEADING_BITS: u32 = 6;
 /// Bits that hold the count of significant bits less one.
-const SIGNIFICANT_BITS: u32 = 6;
+pub const SIGNIFICANT_BITS: u32 = 6;
 /// What a new window costs more than the old one.
 const WINDOW_BITS: u32 = LEADING_BITS + SIGNIFICANT_BITS;
 /// The first bits of a value, lowest first: 0 the same value again, 1 0 within the window, 1 1 a new window.

@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 /// How many bits of payload follow so many ones; after the longest prefix come all 64.
 /// 7 bits take the jitter of a scrape (64 ms), 17 bits the second sample of any interval up to 65 s,
 /// 44 bits the first timestamp of a chunk until the year 2248.
-const PAYLOAD_BITS: [u32; 4] = [0, 7, 17, 44];
+pub const PAYLOAD_BITS: [u32; 4] = [0, 7, 17, 44];
 
 /// Where a sequence of timestamps has got to.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,4 +1,4 @@
-//! Executes the chapters of sealed files and blocks in `storage-format.md`, and opens the block that version 1 of the format
+//! Executes the chapter of blocks in `storage-format.md`, and opens the block that version 1 of the format
 //! left behind (`tests/fixtures/block-v1.sbb`).
 
 use std::collections::BTreeMap;
@@ -9,7 +9,6 @@ use silverback::block::footer::Footer;
 use silverback::block::layout::*;
 use silverback::block::{Block, BlockOptions, BlockWriter};
 use silverback::fs::Disk;
-use silverback::fs::sealed::layout as sealed;
 use silverback::fs::sim::SimDisk;
 use silverback::model::{Labels, STALE_NAN_BITS, TimeRange};
 use silverback::read::Columns;
@@ -138,33 +137,10 @@ fn the_footer_table_is_that_of_the_code() {
 }
 
 #[test]
-fn the_trailer_table_is_that_of_the_code() {
-    let offsets = [
-        sealed::TRAILER_DATA_LEN_OFFSET,
-        sealed::TRAILER_FOOTER_LEN_OFFSET,
-        sealed::TRAILER_TABLE_CRC_OFFSET,
-        sealed::TRAILER_FOOTER_CRC_OFFSET,
-        sealed::TRAILER_RESERVED_OFFSET,
-        sealed::TRAILER_VERSION_OFFSET,
-        sealed::TRAILER_MAGIC_OFFSET,
-        sealed::TRAILER_CRC_OFFSET,
-    ];
-    let table: Vec<Vec<&str>> = rows("### Sealed trailer").collect();
-    let told: Vec<usize> = table.iter().map(|row| row[0].parse().unwrap()).collect();
-    assert_eq!(told, offsets);
-    let ends = offsets[1..].iter().copied().chain([sealed::TRAILER_BYTES]);
-    for (row, (start, end)) in table.iter().zip(offsets.into_iter().zip(ends)) {
-        assert_eq!(row[1], (end - start).to_string(), "{row:?}");
-    }
-}
-
-#[test]
 fn the_limits_are_those_of_the_code() {
     let told: BTreeMap<&str, &str> =
         rows("### Block limits").map(|row| (unquoted(row[0]), row[1])).collect();
     let limits = [
-        ("PAGE_BYTES", sealed::PAGE_BYTES),
-        ("FOOTER_MAX_BYTES", sealed::FOOTER_MAX_BYTES),
         ("VALUES_PER_GROUP", VALUES_PER_GROUP),
         ("SERIES_PER_GROUP", SERIES_PER_GROUP),
         ("SERIES_PER_PAGE", SERIES_PER_PAGE),

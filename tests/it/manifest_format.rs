@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use silverback::db::directory::{LOCK_FILE, QUARANTINE_DIR, SNAPSHOTS_DIR};
 use silverback::db::manifest::layout::*;
 use silverback::db::manifest::record::{
     ManifestHeader, RecordHead, decode_edit, decode_record_header, encode_edit, encode_record,
@@ -129,8 +130,11 @@ fn the_names_are_those_of_the_code() {
         );
         assert!(names.contains(&format!("\n  {}/ ", path.parent().unwrap().display())));
     }
-    for name in [MANIFEST_FILE, MANIFEST_UNFINISHED] {
+    for name in [MANIFEST_FILE, MANIFEST_UNFINISHED, LOCK_FILE] {
         assert!(names.contains(&format!("\n  {name} ")), "{name}");
+    }
+    for name in [QUARANTINE_DIR, SNAPSHOTS_DIR] {
+        assert!(names.contains(&format!("\n  {name}/ ")), "{name}");
     }
 }
 

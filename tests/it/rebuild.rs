@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use silverback::db::manifest::{FileId, FileName, list_files};
 use silverback::db::rebuild::{Rebuilt, rebuild};
 use silverback::db::{Db, OpenError, Options};
@@ -14,7 +15,7 @@ use silverback::sync::Arc;
 use crate::fixture::{Contents, NOW_MS, Point, apply, contents, data_path, options, write};
 
 /// Removes the manifest of a data directory, if there is one, and writes it anew.
-pub(crate) fn lose_manifest(disk: &SimDisk) -> Rebuilt {
+fn lose_manifest(disk: &SimDisk) -> Rebuilt {
     let _ = disk.remove(&manifest_path());
     rebuild(disk, data_path()).unwrap()
 }
@@ -272,4 +273,55 @@ fn a_log_that_is_gone_takes_nothing_of_the_files_with_it() {
     }
     assert!(lose_manifest(&disk).state.wal_seq >= requests().len() as u64);
     assert_goes_on(&disk, &expected);
+}
+
+/// What happens between two losses of the manifest.
+#[derive(Debug, Clone)]
+enum Step {
+    Write { series: u32, minutes: i64, value: u8 },
+    Maintain,
+    Flush,
+    Compact,
+    LoseManifest,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let write = (0u32..6, 0i64..600, any::<u8>());
+    prop_oneof![
+        12 => write.prop_map(|(series, minutes, value)| Step::Write { series, minutes, value }),
+        4 => Just(Step::Maintain),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Compact),
+        2 => Just(Step::LoseManifest),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_database_that_loses_its_manifest_now_and_then_equals_a_map(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut disk = SimDisk::new();
+        let (mut db, mut expected) = (open(&disk), Contents::new());
+        for step in steps {
+            match step {
+                Step::Write { series, minutes, value } => {
+                    let point = (series, NOW_MS - minutes * 60_000, f64::from(value));
+                    write(&db, &[point]).unwrap();
+                    apply(&mut expected, &[point]);
+                }
+                Step::Maintain => db.maintain().unwrap(),
+                Step::Flush => db.flush().unwrap(),
+                Step::Compact => db.compact().unwrap(),
+                Step::LoseManifest => {
+                    disk = disk.kill();
+                    lose_manifest(&disk);
+                    db = open(&disk);
+                }
+            }
+            prop_assert!(contents(&db.view()) == expected);
+        }
+    }
 }

@@ -92,7 +92,7 @@ fn ls_tells_of_every_file_what_it_is() {
         ("00000098.sbs", "not listed: removed by the next start"),
         ("00000099.sbs.tmp", "unfinished"),
         ("late spill, tier 0", "2023-11-14"),
-        ("block, level 1", "2023-11-14"),
+        ("block, level ", "2023-11-14"),
         ("definitions", "registry/"),
         ("quarantine/old.sbr", "set aside"),
         ("missing, though the manifest lists it", "registry/"),

@@ -1,6 +1,7 @@
 //! Names, numbers and limits of spill files; what the fields mean is told in `storage-format.md`.
 
 use crate::fs::sealed::Kind;
+use crate::wal::layout::Field;
 
 pub const SPILL_KIND: Kind = Kind { magic: *b"SBSPILL\0", version: 1 };
 
@@ -19,3 +20,15 @@ pub const PART_WINDOW: u8 = 1;
 
 /// Most bytes of chunks that the series of one page may have together, so that their ends fit 32 bits.
 pub const PAGE_CHUNKS_MAX_BYTES: u64 = u32::MAX as u64;
+
+const fn field(name: &'static str, offset: usize, size: usize) -> Field {
+    Field { name, offset, size }
+}
+
+/// Fields of an entry of the page directory.
+pub const PAGE_ENTRY_FIELDS: [Field; 4] = [
+    field("first_ref", 0, 8),
+    field("present", 8, 8),
+    field("start", 16, 8),
+    field("first_series", 24, 8),
+];
