@@ -13,7 +13,7 @@ use super::plan::{BlockInfo, SpillInfo, cut, late, retention, spills};
 use super::registry_files::RegistryFiles;
 use super::seal::open_from;
 use super::store::StoreError;
-use crate::model::Timestamp;
+use crate::model::{TimeRange, Timestamp};
 use crate::sync::Ordering;
 
 /// How often the thread looks for something to do: at 30 MB/s of log, 3 MB come between two looks.
@@ -235,15 +235,39 @@ impl Core {
         let forced = urgency == Urgency::Forced;
         let plan = compaction::compaction(&blocks, &spills, &levels, (self.clock)(), forced);
         let Some(plan) = plan else { return Ok(false) };
-        if spills.iter().any(|spill| spill.range.overlaps(plan.range)) {
-            // An output has the last sequence of all its inputs, and must not come to stand behind a spill that it precedes.
-            return self.cut_once(maintenance, Urgency::Forced);
+        if self.cut_within(plan.range, &spills, maintenance)? {
+            return Ok(true);
         }
         if !self.has_room_for(&plan, &blocks) {
             return Ok(false);
         }
         self.compact(&plan, maintenance)?;
         self.ladder.compacted();
+        Ok(true)
+    }
+
+    /// Cuts spills with samples in the range of a compaction. Its output has the last sequence of all its inputs, and must not
+    /// come to stand behind a spill that precedes it. False if there are none.
+    fn cut_within(
+        &self,
+        range: TimeRange,
+        spills: &[SpillInfo],
+        maintenance: &mut Maintenance,
+    ) -> Result<bool, StoreError> {
+        let now = (self.clock)();
+        let overlapping = || spills.iter().filter(|spill| spill.range.overlaps(range));
+        if let Some(window) = cut::cuts(spills, now, true)
+            .into_iter()
+            .find(|cut| overlapping().any(|spill| cut.spills.contains(&spill.number)))
+        {
+            self.cut(window.range, &window.spills, maintenance)?;
+            self.ladder.window_cut();
+            return Ok(true);
+        }
+        let late = overlapping().next().and_then(|_| late::late_cut(spills, now, true));
+        let Some(late) = late else { return Ok(false) };
+        self.cut_late(&late, &levels(self.limits.retention_ms), maintenance)?;
+        self.ladder.late_cut();
         Ok(true)
     }
 
