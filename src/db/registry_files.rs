@@ -90,8 +90,8 @@ impl Core {
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
         let end = *registered;
-        let path = self.write_base(&self.head().registry, &|slot| slot < end, &mut edit)?;
-        self.store.commit(edit, damaged).inspect_err(|_| self.remove(&path))?;
+        self.write_base(&self.head().registry, &|slot| slot < end, &mut edit)?;
+        self.store.commit(edit, damaged)?;
         *base = end;
         damaged.clear();
         Ok(true)
@@ -135,17 +135,18 @@ impl Core {
         let keep = |slot: Slot| stays.get(slot as usize).is_some_and(|stays| *stays);
         let base = self.write_base(&head.registry, &keep, &mut edit)?;
         self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registry.registered)?;
+        self.spill_sealed(&mut maintenance.registry.registered)
+            .inspect_err(|_| self.remove(&base))?;
         let _intake = self.intake.write();
         while self.queue.bytes() > 0 {
             self.commit_once();
         }
         self.end_generation(maintenance);
-        self.spill_sealed(&mut maintenance.registry.registered)?;
+        self.spill_sealed(&mut maintenance.registry.registered)
+            .inspect_err(|_| self.remove(&base))?;
         // Spilling may have added a file of definitions.
         edit.remove = self.registry_files();
-        self.swap_head(&head, &base, &keep, edit, maintenance)
-            .inspect_err(|_| self.remove(&base))?;
+        self.swap_head(&head, &base, &keep, edit, maintenance)?;
         Ok(true)
     }
 
@@ -181,16 +182,10 @@ impl Core {
         mut edit: Edit,
         maintenance: &mut Maintenance,
     ) -> Result<(), StoreError> {
-        let file = SealedFile::open(&*self.store.disk, base, FILE_KIND)?;
-        let registry = Registry::open(old.registry.options(), Some(file))?;
-        let base_len = registry.len() as Slot;
-        for definitions in self.came_since(old, keep).chunks(PORTION) {
-            registry.restore(definitions).map_err(FileError::Corrupt)?;
-        }
-        registry.skip_refs_below(old.registry.next_ref());
-        let registered = self
-            .write_definitions(&registry, base_len, &mut edit)
-            .and_then(|end| self.store.commit(edit, &[]).map(|()| end))?;
+        let (registry, files) =
+            self.next_registry(old, base, keep, &mut edit).inspect_err(|_| self.remove(base))?;
+        // If this fails the base stays, as garbage: a power cut may bring the change back.
+        self.store.commit(edit, &[])?;
         let layers = self.layers.get();
         let floor = self.newest_sample();
         let open = layers.open_generation();
@@ -201,9 +196,29 @@ impl Core {
         // They remember places in the registry that was.
         self.scratch.lock().clear();
         old.appliers.close();
-        maintenance.registry = RegistryFiles { registered, base: base_len, damaged: Vec::new() };
+        maintenance.registry = files;
         maintenance.sealed_memory_bytes = 0;
         Ok(())
+    }
+
+    /// The registry of a base and what came since, which is added to files and to the change.
+    fn next_registry(
+        &self,
+        old: &Head,
+        base: &Path,
+        keep: &dyn Fn(Slot) -> bool,
+        edit: &mut Edit,
+    ) -> Result<(Registry, RegistryFiles), StoreError> {
+        let file = SealedFile::open(&*self.store.disk, base, FILE_KIND)?;
+        let registry = Registry::open(old.registry.options(), Some(file))?;
+        let base_len = registry.len() as Slot;
+        for definitions in self.came_since(old, keep).chunks(PORTION) {
+            registry.restore(definitions).map_err(FileError::Corrupt)?;
+        }
+        registry.skip_refs_below(old.registry.next_ref());
+        let registered = self.write_definitions(&registry, base_len, edit)?;
+        let files = RegistryFiles { registered, base: base_len, damaged: Vec::new() };
+        Ok((registry, files))
     }
 
     /// The series that have samples in spills but were not to be kept: they came, or came back, after that was decided.

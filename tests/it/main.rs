@@ -24,6 +24,7 @@
 mod block_format;
 mod conformance;
 mod crash_images;
+mod damage;
 mod database;
 mod directory;
 mod disk_events;
