@@ -6,6 +6,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use silverback::head::apply::Appliers;
+use silverback::head::generation::Generation;
+use silverback::head::older::NothingOlder;
 use silverback::head::work::{Slot, Work};
 use silverback::model::Sample;
 use silverback::sync::Arc;
@@ -35,7 +37,12 @@ enum Kind {
 
 impl Ticks {
     fn new(series: u32, kind: Kind) -> Ticks {
-        Ticks { appliers: Appliers::default(), series, requests: 0, kind }
+        Ticks {
+            appliers: Appliers::new(&Generation::new(0, 1), i64::MIN),
+            series,
+            requests: 0,
+            kind,
+        }
     }
 
     fn value(&self, slot: Slot, tick: u64) -> f64 {
@@ -63,7 +70,7 @@ impl Ticks {
 
     fn apply(&self, work: &Arc<Work>) {
         self.appliers.push(self.requests, work);
-        while self.appliers.apply_once() {}
+        while self.appliers.apply_once(&NothingOlder) {}
     }
 
     fn apply_ticks(&mut self, ticks: u64) {

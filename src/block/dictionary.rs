@@ -206,31 +206,52 @@ pub fn scan(
     Ok(())
 }
 
-/// Calls `visit` with the list of each of some ascending values.
+/// Calls `visit` with the list of each of some ascending values. A series has one value per name, so all lists together are
+/// no longer than there are series: lists that are give an error before they are decoded.
 pub fn each_list(
     block: &Block,
     name: &Name,
     values: &[u32],
-    mut visit: impl FnMut(&List<'_>) -> Result<(), Corrupt>,
+    mut visit: impl FnMut(u32, &List<'_>) -> Result<(), Corrupt>,
 ) -> Result<(), FileError> {
     let group_of = |value: &u32| value / VALUES_PER_GROUP as u32;
+    let mut left = block.series_count();
     for values in values.chunk_by(|a, b| group_of(a) == group_of(b)) {
         let group = group_of(&values[0]);
         let (_, lists) = block.value_group(name, group)?;
         let mut cursor = Cursor::new(block.bytes(&lists)?);
-        let mut at = group * VALUES_PER_GROUP as u32;
-        let mut previous_first = 0;
+        let mut reader = ListReader { at: group * VALUES_PER_GROUP as u32, previous_first: 0 };
         for value in values {
-            let mut read = || loop {
-                let list = List::read(&mut cursor, previous_first, block.series_count())?;
-                previous_first = list.first;
-                at += 1;
-                if at > *value {
-                    return visit(&list);
-                }
-            };
-            block.at(lists.start, read())?;
+            let list = block.at(lists.start, reader.seek(&mut cursor, *value, block))?;
+            let rest = left.checked_sub(list.count);
+            left = rest.ok_or_else(|| block.corrupt(lists.start, "postings that overlap"))?;
+            block.at(lists.start, visit(*value, &list))?;
         }
     }
     Ok(())
+}
+
+/// Where in a group of lists a cursor is.
+struct ListReader {
+    /// The value whose list is next.
+    at: u32,
+    previous_first: u32,
+}
+
+impl ListReader {
+    /// The list of a value that is not before the next one.
+    fn seek<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        value: u32,
+        block: &Block,
+    ) -> Result<List<'a>, Corrupt> {
+        loop {
+            let list = List::read(cursor, self.previous_first, block.series_count())?;
+            (self.at, self.previous_first) = (self.at + 1, list.first);
+            if self.at > value {
+                return Ok(list);
+            }
+        }
+    }
 }

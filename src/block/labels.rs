@@ -28,8 +28,8 @@ const REMEMBERED_MAX: usize = 1 << 15;
 
 /// Values whose series are gathered at a time to be written as postings, 4 bytes each, and how many runs of series, 8 bytes each,
 /// unless one value has more: fewer would mean that the log is read more often.
-const RANKS_GATHERED_MAX: u32 = 1 << 18;
-const RUNS_GATHERED_MAX: u32 = 1 << 18;
+const RANKS_GATHERED_MAX: u32 = 1 << 17;
+const RUNS_GATHERED_MAX: u32 = 1 << 17;
 
 /// Takes the labels of series in order.
 #[derive(Debug)]

@@ -178,7 +178,7 @@ impl ValueSet {
         values.sort_unstable();
         values.dedup();
         let mut series_count = 0;
-        each_list(block, &block.names()[name as usize], &values, |list| {
+        each_list(block, &block.names()[name as usize], &values, |_, list| {
             series_count += list.count as usize;
             Ok(())
         })?;
@@ -189,7 +189,7 @@ impl ValueSet {
     fn union(&self, block: &Block) -> Result<Vec<u32>, FileError> {
         let mut series = Vec::new();
         let name = &block.names()[self.name as usize];
-        each_list(block, name, &self.values, |list| {
+        each_list(block, name, &self.values, |_, list| {
             list.decode(block.series_count(), &mut series)
         })?;
         match self.values.len() {

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use super::*;
 use crate::encoding::column::COLUMN_VALUES_MAX;
 use crate::fs::Disk;
+use crate::fs::sealed::{SealedFile, SealedWriter};
 use crate::fs::sim::SimDisk;
 use crate::model::{Labels, MatchOp, Matcher, STALE_NAN_BITS, Timestamp};
 use crate::read::memory::MemorySource;
@@ -364,4 +365,77 @@ fn every_damaged_byte_is_found_or_harmless() {
         let found = all_answers(&disk, "id");
         assert!(found.is_none() || found == answers, "{offset}");
     }
+}
+
+/// A block whose data and footer are not what was written, with checksums that are right all the same.
+fn forge(disk: &SimDisk, changes: &[(prop::sample::Index, u8)]) -> SimDisk {
+    let file = SealedFile::open(disk, Path::new(PATH), layout::BLOCK).unwrap();
+    let mut data = file.bytes(0, file.data_len() as usize).unwrap().to_vec();
+    let mut footer = file.footer().to_vec();
+    for (at, byte) in changes {
+        let at = at.index(data.len() + footer.len());
+        match at.checked_sub(data.len()) {
+            None => data[at] = *byte,
+            Some(at) => footer[at] = *byte,
+        }
+    }
+    let forged = SimDisk::new();
+    forged.create_dir(Path::new("blocks")).unwrap();
+    let mut writer = SealedWriter::create(&forged, Path::new(PATH), layout::BLOCK).unwrap();
+    writer.write(&data).unwrap();
+    writer.finish(&footer).unwrap();
+    forged
+}
+
+/// Asks a block everything, whatever the answers.
+fn ask(disk: &SimDisk) {
+    let Ok(block) = Block::open(disk, Path::new(PATH)) else { return };
+    let block = Arc::new(block);
+    let source = BlockSource(block.clone());
+    let mut out = Columns::default();
+    let range = TimeRange::new(1_005_000, 1_010_000);
+    for (op, value) in [(MatchOp::NotRegex, "job-[0-1]"), (MatchOp::Regex, "job.*|x")] {
+        let matcher = Matcher::new("a", op, value).unwrap();
+        let Ok(set) = source.select(&[matcher], range) else { continue };
+        for (index, labels) in set.labels().iter().enumerate() {
+            let _ = set.read(index, range, &mut out);
+            let _ = block.lookup(labels, labels.fingerprint(), 1_005_000);
+        }
+    }
+    let _ = source.label_names(&[], range);
+    let _ = source.label_values("id", &[], TimeRange::ALL);
+    let mut cursor = block.cursor(TimeRange::ALL);
+    while !matches!(cursor.next(&mut out), Ok(None)) {}
+    let _ = block.contents();
+    block.verify();
+}
+
+#[test]
+fn a_forged_block_is_refused_or_read() {
+    let series: Series = fleet().into_iter().step_by(43).collect();
+    let disk = write(&series);
+    let change = (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(0), Just(0xff)]);
+    let changes = prop::collection::vec(change, 1..4);
+    let config = ProptestConfig { cases: 3000, ..ProptestConfig::default() };
+    proptest!(config, |(changes in changes)| ask(&forge(&disk, &changes)));
+}
+
+#[test]
+fn verification_finds_postings_that_contradict_rows() {
+    let up = |job| Labels::from_pairs([("__name__", "up"), ("job", job)]);
+    let alike = |job| scraped(up(job), 0, 3);
+    let disk = write(&Series::from([alike("a"), alike("b"), alike("c")]));
+    let block = open(&disk);
+    let (number, name) = block.name("job").unwrap();
+    assert_eq!((number, name.table_offset - name.postings_offset), (1, 3));
+    let data = SealedFile::open(&disk, Path::new(PATH), layout::BLOCK).unwrap();
+    let mut bytes = data.bytes(0, data.data_len() as usize).unwrap().to_vec();
+    // "b" is said to have the series that "a" has.
+    bytes[name.postings_offset as usize + 1] = 0;
+    let forged = SimDisk::new();
+    forged.create_dir(Path::new("blocks")).unwrap();
+    let mut writer = SealedWriter::create(&forged, Path::new(PATH), layout::BLOCK).unwrap();
+    writer.write(&bytes).unwrap();
+    writer.finish(data.footer()).unwrap();
+    assert_eq!(open(&forged).verify().len(), 1);
 }

@@ -55,13 +55,14 @@ impl Block {
             return Err(self.corrupt(name.texts_offset, "order of label values"));
         }
         let (mut sum, mut series) = (0u64, Vec::new());
-        for value in 0..name.value_count {
+        let values: Vec<u32> = (0..name.value_count).collect();
+        each_list(self, name, &values, |value, list| {
             series.clear();
-            let count = self.series_count();
-            each_list(self, name, &[value], |list| list.decode(count, &mut series))?;
+            list.decode(self.series_count(), &mut series)?;
             let hashes = series.iter().map(|series| label_hash(*series, number, value));
             sum = hashes.fold(sum, u64::wrapping_add);
-        }
+            Ok(())
+        })?;
         Ok(sum)
     }
 

@@ -159,6 +159,8 @@ impl Core {
         let damaged: Vec<FileId> = damage.0.iter().map(|(id, _)| *id).collect();
         self.store.commit(edit, &damaged)?;
         for (_, corrupt) in &damage.0 {
+            self.ladder.file_quarantined();
+            self.ladder.corruption_found();
             report_quarantine(corrupt);
         }
         Ok(())

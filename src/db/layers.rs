@@ -9,7 +9,19 @@ use crate::head::Head;
 use crate::head::generation::Generation;
 use crate::head::source::HeadLayers;
 use crate::head::spill::Spill;
+use crate::model::CommitSeq;
 use crate::sync::{Arc, RwLock};
+
+/// By this spills are sorted. Two end alike where the log was replayed over spills there were, after the manifest was
+/// lost: then the one that begins earlier has what came first.
+pub(super) fn spill_order(spill: &Arc<Spill>) -> (CommitSeq, CommitSeq) {
+    (spill.meta().max_seq, spill.meta().min_seq)
+}
+
+/// By this blocks are sorted.
+pub(super) fn block_order(block: &Arc<Block>) -> (CommitSeq, CommitSeq) {
+    (block.meta().max_seq, block.meta().min_seq)
+}
 
 /// One moment.
 #[derive(Clone)]
@@ -50,8 +62,8 @@ impl CurrentLayers {
         let mut current = self.0.write();
         let (mut blocks, mut samples) = (current.blocks.clone(), (*current.samples).clone());
         change(&mut blocks, &mut samples);
-        blocks.sort_by_key(|block| block.meta().max_seq);
-        samples.spills.sort_by_key(|spill| spill.meta().max_seq);
+        blocks.sort_by_key(block_order);
+        samples.spills.sort_by_key(spill_order);
         let head = current.head.clone();
         *current = Arc::new(Layers { blocks, samples: Arc::new(samples), head });
     }

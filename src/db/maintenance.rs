@@ -7,12 +7,14 @@ use std::time::Duration;
 use super::Core;
 use super::build::{block_info, spill_info};
 use super::manifest::FileId;
+use super::options::RetentionSize;
 use super::plan::compaction::{self, levels};
 use super::plan::{BlockInfo, SpillInfo, cut, late, retention, spills};
 use super::registry_files::RegistryFiles;
 use super::seal::open_from;
 use super::store::StoreError;
 use crate::model::Timestamp;
+use crate::sync::Ordering;
 
 /// How often the thread looks for something to do: at 30 MB/s of log, 3 MB come between two looks.
 pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,7 +39,7 @@ pub(super) struct Maintenance {
 
 /// How far a job goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Urgency {
+pub(super) enum Urgency {
     /// What is due.
     Due,
     /// All that can be done.
@@ -51,11 +53,12 @@ impl Core {
     /// The disk refused, or a file cannot be read. What was not done is done later.
     pub(super) fn maintain_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
         self.store.ensure_folders()?;
+        self.measure_memory();
         if self.seal_is_due(maintenance) {
             self.end_generation(maintenance);
         }
         Ok(self.spill_sealed(&mut maintenance.registry.registered)?
-            || self.rewrite_base(maintenance)?
+            || self.rewrite_base(maintenance, Urgency::Due)?
             || self.merge_once()?
             || self.cut_once(maintenance, Urgency::Due)?
             || self.forget_series(maintenance)?
@@ -75,12 +78,15 @@ impl Core {
         Ok(())
     }
 
-    /// Merges blocks as far as they can be.
+    /// Merges blocks as far as they can be, and the registry files.
     ///
     /// # Errors
     /// As [`Core::maintain_once`].
-    pub(super) fn compact_all(&self) -> Result<(), StoreError> {
+    pub(super) fn compact_all(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+        self.store.ensure_folders()?;
         while self.compact_once(Urgency::Forced)? {}
+        self.forget_series(maintenance)?;
+        self.rewrite_base(maintenance, Urgency::Forced)?;
         Ok(())
     }
 
@@ -112,6 +118,7 @@ impl Core {
     fn merge_once(&self) -> Result<bool, StoreError> {
         let Some(plan) = spills::spill_merge(&self.spill_infos()) else { return Ok(false) };
         self.merge_spills(&plan)?;
+        self.ladder.spill_merged();
         Ok(true)
     }
 
@@ -125,11 +132,13 @@ impl Core {
         let forced = urgency == Urgency::Forced;
         if let Some(cut) = cut::cuts(&spills, now, forced).first() {
             self.cut(cut.range, &cut.spills)?;
+            self.ladder.window_cut();
             maintenance.has_cut = true;
             return Ok(true);
         }
         let Some(late) = late::late_cut(&spills, now, forced) else { return Ok(false) };
         self.cut_late(&late, &levels(self.limits.retention_ms))?;
+        self.ladder.late_cut();
         maintenance.has_cut = true;
         Ok(true)
     }
@@ -148,6 +157,7 @@ impl Core {
             return Ok(false);
         }
         self.drop_blocks(&dropped)?;
+        self.ladder.blocks_dropped(dropped.len() as u64);
         Ok(true)
     }
 
@@ -158,12 +168,27 @@ impl Core {
         let plan = compaction::compaction(&blocks, &spills, &levels, (self.clock)(), forced);
         let Some(plan) = plan else { return Ok(false) };
         self.compact(&plan)?;
+        self.ladder.compacted();
         Ok(true)
     }
 
-    /// Most bytes that all files may have.
+    /// Looks how much memory samples and series take: requests are refused while it is over the budget.
+    fn measure_memory(&self) {
+        let (head, layers) = (self.head(), self.layers.get());
+        let sealed = layers.ended_generations().iter().map(|g| g.memory_bytes()).sum::<usize>();
+        let bytes = head.appliers.memory_bytes() + sealed + head.registry.stats().heap_bytes();
+        self.memory_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Most bytes that all files may have. What cannot be found out is no limit.
     fn retention_bytes_max(&self) -> Option<u64> {
-        None
+        match self.limits.retention_bytes? {
+            RetentionSize::Bytes(bytes) => Some(bytes),
+            RetentionSize::PercentOfDisk(percent) => {
+                let space = self.store.disk.space(&self.store.dir).ok()?;
+                Some((space.total_bytes as f64 / 100.0 * percent) as u64)
+            }
+        }
     }
 
     /// Bytes of files that are not blocks: spills, registry files, the log.

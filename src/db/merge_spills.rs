@@ -58,8 +58,8 @@ impl Core {
             tier: plan.tier,
             created_ms: metas().map(|meta| meta.created_ms).min().unwrap_or(0),
         };
-        let (meta, summary) = writer.finish(options).map_err(failed())?;
-        self.open_spill(id, path, meta, summary)
+        writer.finish(options).map_err(failed())?;
+        self.open_spill(id, path)
     }
 }
 

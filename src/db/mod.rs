@@ -18,6 +18,7 @@ mod open;
 mod open_files;
 pub mod options;
 pub mod plan;
+pub mod rebuild;
 pub mod recover;
 mod registry_files;
 mod seal;
@@ -99,6 +100,7 @@ struct Limits {
     memory_budget_bytes: usize,
     spill_wal_bytes: u64,
     retention_ms: Option<i64>,
+    retention_bytes: Option<RetentionSize>,
     forgotten_min: usize,
     definitions_min: usize,
     accepted_age_max_ms: Option<i64>,
@@ -204,8 +206,8 @@ impl Db {
     /// # Errors
     /// The disk refused; blocks that could not be merged stay as they are.
     pub fn compact(&self) -> Result<(), StoreError> {
-        let _maintenance = self.core.maintenance()?;
-        self.core.compact_all()
+        let mut maintenance = self.core.maintenance()?;
+        self.core.compact_all(&mut maintenance)
     }
 
     /// Takes no more batches, finishes those taken, marks the end of the log, releases the directory. Later calls do

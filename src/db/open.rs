@@ -130,6 +130,7 @@ fn start_core(
             memory_budget_bytes: options.memory_budget_bytes,
             spill_wal_bytes: options.spill_wal_bytes,
             retention_ms: options.retention_ms,
+            retention_bytes: options.retention_bytes,
             forgotten_min: options.forgotten_min,
             definitions_min: options.definitions_min,
             accepted_age_max_ms: options.accepted_age_max_ms(),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
+use super::layers::{block_order, spill_order};
 use super::manifest::{FileId, State};
 use super::store::StoreError;
 use crate::block::Block;
@@ -56,8 +57,8 @@ pub(super) fn open_files(
         };
         opened.map_err(StoreError::File).map_err(OpenError::Store)?;
     }
-    spills.sort_by_key(|spill: &Arc<Spill>| spill.meta().max_seq);
-    blocks.sort_by_key(|block: &Arc<Block>| block.meta().max_seq);
+    spills.sort_by_key(spill_order);
+    blocks.sort_by_key(block_order);
     Ok(Opened { registry, base, spills, blocks, damaged: files.damaged })
 }
 
@@ -116,18 +117,23 @@ impl Files<'_> {
     fn salvaged(&self, path: &Path, options: RegistryOptions) -> Registry {
         let registry = Registry::new(options);
         let file = SealedFile::open(self.disk, path, FILE_KIND);
-        if let Ok(salvage) = file.and_then(Salvage::open) {
-            for definition in salvage.definitions() {
-                // One that cannot be taken is as good as unreadable.
-                let _ = registry.restore(&[definition]);
-            }
-        }
+        // Of one that does not open nothing can be read.
+        let _ = file.and_then(|file| restore_base(&registry, file));
         registry
     }
 }
 
+/// Takes the definitions of a base that can be read, one by one.
+pub(super) fn restore_base(registry: &Registry, file: SealedFile) -> Result<(), FileError> {
+    for definition in Salvage::open(file)?.definitions() {
+        // One that cannot be taken is as good as unreadable.
+        let _ = registry.restore(&[definition]);
+    }
+    Ok(())
+}
+
 /// Takes the definitions that can be read; the first error of those that cannot.
-fn restore_delta(registry: &Registry, file: SealedFile) -> Result<(), FileError> {
+pub(super) fn restore_delta(registry: &Registry, file: SealedFile) -> Result<(), FileError> {
     let path: PathBuf = file.path().to_owned();
     let delta = Delta::open(file)?;
     let restore = |definitions: Vec<(SeriesRef, Labels)>| {
@@ -139,7 +145,7 @@ fn restore_delta(registry: &Registry, file: SealedFile) -> Result<(), FileError>
 }
 
 /// Is it the file that is at fault, not the disk or this program?
-fn is_damage(error: &FileError) -> bool {
+pub(super) fn is_damage(error: &FileError) -> bool {
     match error {
         FileError::Corrupt(_) => true,
         FileError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,

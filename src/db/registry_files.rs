@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Core;
-use super::maintenance::Maintenance;
+use super::maintenance::{Maintenance, Urgency};
 use super::manifest::{Edit, FileEntry, FileId};
 use super::open_files::Opened;
 use super::store::StoreError;
@@ -34,6 +34,9 @@ const DEFINITIONS_BASE_SHARE: usize = 2;
 const IDLE_MS: i64 = 60 * 60 * 1000;
 /// Series are forgotten when they are one in so many.
 const FORGOTTEN_SHARE: usize = 4;
+
+/// Series in memory may take one part in so many of the memory budget; beyond, they go to a base, which is mapped.
+const SERIES_BUDGET_SHARE: usize = 4;
 
 /// Series whose state is looked at, or whose labels are built, at a time.
 const PORTION: usize = 256;
@@ -77,15 +80,24 @@ impl Core {
         Ok(end)
     }
 
-    /// Writes a base if a start would have many definitions to read. False if not.
+    /// Writes a base if a start would have many definitions to read, or any at all if forced. False if not.
     ///
     /// # Errors
     /// The disk failed. Then nothing has changed.
-    pub(super) fn rewrite_base(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+    pub(super) fn rewrite_base(
+        &self,
+        maintenance: &mut Maintenance,
+        urgency: Urgency,
+    ) -> Result<bool, StoreError> {
         let RegistryFiles { registered, base, damaged } = &mut maintenance.registry;
         let behind = (*registered - *base) as usize;
-        let share = *base as usize / DEFINITIONS_BASE_SHARE;
-        if behind < self.limits.definitions_min.max(share) && damaged.is_empty() {
+        let enough = match urgency {
+            Urgency::Due => {
+                self.limits.definitions_min.max(*base as usize / DEFINITIONS_BASE_SHARE)
+            }
+            Urgency::Forced => 1,
+        };
+        if behind < enough && damaged.is_empty() {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
@@ -122,13 +134,16 @@ impl Core {
     /// # Errors
     /// The disk failed. Then nothing is forgotten.
     pub(super) fn forget_series(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
-        if !std::mem::take(&mut maintenance.has_cut) {
+        let head = self.head();
+        let stats = head.registry.stats();
+        let is_large = stats.heap_bytes() > self.limits.memory_budget_bytes / SERIES_BUDGET_SHARE
+            && stats.base_series_count < stats.series_count / 2;
+        if !std::mem::take(&mut maintenance.has_cut) && !is_large {
             return Ok(false);
         }
-        let head = self.head();
         let stays = self.which_stay(&head);
         let forgotten = stays.iter().filter(|stays| !**stays).count();
-        if forgotten < self.limits.forgotten_min.max(stays.len() / FORGOTTEN_SHARE) {
+        if forgotten < self.limits.forgotten_min.max(stays.len() / FORGOTTEN_SHARE) && !is_large {
             return Ok(false);
         }
         let mut edit = Edit { remove: self.registry_files(), ..Edit::default() };
@@ -249,7 +264,12 @@ impl Core {
 
 fn add_registry_file(edit: &mut Edit, id: FileId, next_ref: u64, summary: SealedSummary) {
     edit.next_ref = edit.next_ref.max(Some(next_ref));
-    edit.add.push(FileEntry {
+    edit.add.push(registry_entry(id, summary));
+}
+
+/// What the manifest says of a registry file.
+pub(super) fn registry_entry(id: FileId, summary: SealedSummary) -> FileEntry {
+    FileEntry {
         id,
         len_bytes: summary.len_bytes,
         min_seq: 0,
@@ -257,5 +277,5 @@ fn add_registry_file(edit: &mut Edit, id: FileId, next_ref: u64, summary: Sealed
         range: TimeRange::EMPTY,
         window: None,
         checksum: summary.checksum,
-    });
+    }
 }

@@ -11,11 +11,10 @@ use std::path::Path;
 use super::Core;
 use super::manifest::{Edit, FileEntry, FileId};
 use super::store::StoreError;
-use crate::fs::sealed::SealedSummary;
 use crate::head::chunk_list::sample_count;
 use crate::head::generation::Generation;
 use crate::head::run::Part;
-use crate::head::spill::{Spill, SpillMeta, SpillOptions, SpillWriter};
+use crate::head::spill::{Spill, SpillOptions, SpillWriter};
 use crate::head::work::{SHARDS, Slot};
 use crate::model::SeriesRef;
 use crate::sync::Arc;
@@ -37,6 +36,7 @@ impl Core {
             .inspect_err(|_| self.store.discard(&edit))?;
         self.store.commit(edit, &[])?;
         *registered = registered_then;
+        self.ladder.spills_written(spills.len() as u64);
         self.layers.spill_generations(last.number, spills);
         self.front.cut(max_seq);
         Ok(true)
@@ -74,16 +74,11 @@ impl Core {
         let (id, path) = self.store.next_file(FileId::Spill);
         let written =
             self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
-        let (meta, summary) = written.inspect_err(|_| self.remove(&path))?;
-        self.open_spill(id, &path, meta, summary)
+        written.inspect_err(|_| self.remove(&path))?;
+        self.open_spill(id, &path)
     }
 
-    fn write_spill(
-        &self,
-        path: &Path,
-        generation: &Generation,
-        part: Part,
-    ) -> io::Result<(SpillMeta, SealedSummary)> {
+    fn write_spill(&self, path: &Path, generation: &Generation, part: Part) -> io::Result<()> {
         let mut writer = SpillWriter::create(&*self.store.disk, path)?;
         let range = generation.part_range(part);
         self.each_by_ref(generation, part, |series, chunks| {
@@ -95,7 +90,8 @@ impl Core {
             max_seq: generation.max_seq().expect("a sealed generation has ended"),
             tier: 0,
             created_ms: (self.clock)(),
-        })
+        })?;
+        Ok(())
     }
 
     /// The series of a part in order of their refs.
@@ -126,24 +122,25 @@ impl Core {
         &self,
         id: FileId,
         path: &Path,
-        meta: SpillMeta,
-        summary: SealedSummary,
     ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
-        let number = id.number().unwrap_or(0);
-        let spill = Spill::open(&*self.store.disk, path, number)?;
-        let window = match meta.part {
+        let spill = Spill::open(&*self.store.disk, path, id.number().unwrap_or(0))?;
+        Ok((spill_entry(&spill), Arc::new(spill)))
+    }
+}
+
+/// What the manifest says of a spill.
+pub(super) fn spill_entry(spill: &Spill) -> FileEntry {
+    let meta = spill.meta();
+    FileEntry {
+        id: FileId::Spill(spill.number()),
+        len_bytes: spill.file().len_bytes(),
+        min_seq: meta.min_seq,
+        max_seq: meta.max_seq,
+        range: meta.range,
+        window: match meta.part {
             Part::Late => None,
             Part::Window(start) => Some(start),
-        };
-        let entry = FileEntry {
-            id,
-            len_bytes: summary.len_bytes,
-            min_seq: meta.min_seq,
-            max_seq: meta.max_seq,
-            range: meta.range,
-            window,
-            checksum: summary.checksum,
-        };
-        Ok((entry, Arc::new(spill)))
+        },
+        checksum: spill.file().checksum(),
     }
 }

@@ -125,7 +125,9 @@ impl Store {
         let removed: Vec<FileId> =
             edit.remove.iter().filter(|id| !damaged.contains(id)).copied().collect();
         // Before the manifest lets go of them, so that no start takes them for garbage.
-        damaged.iter().try_for_each(|id| self.quarantine(*id))?;
+        for id in damaged {
+            quarantine(&*self.disk, &self.dir, &id.path(&self.dir))?;
+        }
         self.manifest.lock().commit(edit)?;
         for id in removed {
             // What cannot be unlinked is garbage at the next start.
@@ -144,7 +146,7 @@ impl Store {
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
-        self.disk.sync_dir(dir).map_err(StoreError::io("sync", dir))
+        sync_dir(&*self.disk, dir)
     }
 
     /// Removes files that no change will add: room on a disk that may be full.
@@ -153,19 +155,26 @@ impl Store {
             let _ = self.disk.remove(&added.id.path(&self.dir));
         }
     }
+}
 
-    /// Moves a file to where nothing is ever removed. One that is not there was moved before, or is lost.
-    fn quarantine(&self, id: FileId) -> Result<(), StoreError> {
-        let path = id.path(&self.dir);
-        let quarantine = self.dir.join(QUARANTINE_DIR);
-        self.disk.create_dir(&quarantine).map_err(StoreError::io("create", &quarantine))?;
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        match self.disk.rename(&path, &quarantine.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            moved => moved.map_err(StoreError::io("move to quarantine", &path))?,
-        }
-        self.sync_dir(&self.dir)?;
-        self.sync_dir(&quarantine)?;
-        self.sync_dir(folder)
+fn sync_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    disk.sync_dir(dir).map_err(StoreError::io("sync", dir))
+}
+
+/// Moves a file of the data directory `dir` to where nothing is ever removed. One that is not there was moved before, or is
+/// lost.
+///
+/// # Errors
+/// The disk refused.
+pub(super) fn quarantine(disk: &dyn Disk, dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let quarantine = dir.join(QUARANTINE_DIR);
+    disk.create_dir(&quarantine).map_err(StoreError::io("create", &quarantine))?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    match disk.rename(path, &quarantine.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        moved => moved.map_err(StoreError::io("move to quarantine", path))?,
     }
+    sync_dir(disk, dir)?;
+    sync_dir(disk, &quarantine)?;
+    sync_dir(disk, folder)
 }

@@ -39,7 +39,10 @@ impl Damage {
     /// Remembers the first damage of a file; gives back any other error.
     pub(super) fn note(&mut self, id: FileId, error: FileError) -> Result<(), StoreError> {
         match error {
-            FileError::Corrupt(corrupt) => Ok(self.add(id, &corrupt)),
+            FileError::Corrupt(corrupt) => {
+                self.add(id, &corrupt);
+                Ok(())
+            }
             error => Err(error.into()),
         }
     }

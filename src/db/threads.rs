@@ -15,6 +15,10 @@ use crate::wal::{Committer, Group, Wake, WalError};
 /// Threads that apply samples: one keeps up with the WAL thread on two cores; a second helps when there are more.
 const APPLY_THREADS_MAX: usize = 2;
 
+/// How much the maintenance thread stands back behind requests and queries: it gets a tenth of a core that they want, too,
+/// and all of one that nobody wants.
+const MAINTENANCE_NICE: i32 = 10;
+
 /// Wakes the maintenance thread when there is no time left to wait.
 #[derive(Default)]
 pub(super) struct Bell {
@@ -121,6 +125,8 @@ fn apply_loop(core: &Core) {
 }
 
 fn maintenance_loop(core: &Core) {
+    // Of this thread alone, on Linux. Where it cannot be had the work is the same, only less polite.
+    let _ = rustix::process::nice(MAINTENANCE_NICE);
     let mut pause = MAINTENANCE_INTERVAL;
     while core.bell.wait(pause) {
         let mut maintenance = core.maintenance.lock();
@@ -128,6 +134,7 @@ fn maintenance_loop(core: &Core) {
             Ok(true) => Duration::ZERO,
             Ok(false) => MAINTENANCE_INTERVAL,
             Err(error) => {
+                core.ladder.maintenance_failed();
                 tracing::error!(error = %chain(&error), "maintenance could not go on; it tries again");
                 MAINTENANCE_RETRY
             }

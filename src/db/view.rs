@@ -145,7 +145,10 @@ impl SeriesSet for TolerantSet {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        let Some(set) = &self.set else { return Ok(out.clear()) };
+        let Some(set) = &self.set else {
+            out.clear();
+            return Ok(());
+        };
         match set.read(index, range, out) {
             Err(ReadError::Corrupt(corrupt)) => {
                 out.clear();

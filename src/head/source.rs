@@ -92,12 +92,12 @@ impl Source for HeadSource {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
-        let slots = self.head.registry.sort(self.slots(matchers, range)?);
-        let refs = self.head.registry.refs_of(&slots);
+        let slots = self.slots(matchers, range)?;
         self.head.registry.check()?;
         let source = self.clone();
-        let (labels, damage, buffers) = Default::default();
-        Ok(Box::new(HeadSet { source, slots, refs, labels, damage, buffers }))
+        let (ordered, labels, damage, buffers) = Default::default();
+        let (len, found) = (slots.len(), Mutex::new(slots));
+        Ok(Box::new(HeadSet { source, len, found, ordered, labels, damage, buffers }))
     }
 
     fn label_names(
@@ -120,14 +120,22 @@ impl Source for HeadSource {
 
 struct HeadSet {
     source: HeadSource,
-    /// In order of the label sets.
-    slots: Vec<u32>,
-    refs: Vec<SeriesRef>,
+    len: usize,
+    /// The series that were found, until their order is settled.
+    found: Mutex<Vec<u32>>,
+    ordered: OnceLock<Ordered>,
     /// Made when they are asked for: counting series, for example, does not need them.
     labels: OnceLock<Vec<Labels>>,
     /// What could not be read so far.
     damage: Mutex<Vec<String>>,
     buffers: Mutex<Vec<Buffers>>,
+}
+
+/// The series of a selection in the order in which they are given. Whoever asks for labels gets that of the label sets;
+/// whoever only reads gets that of the slots, in which neighbours lie side by side in every file.
+struct Ordered {
+    slots: Vec<u32>,
+    refs: Vec<SeriesRef>,
 }
 
 /// What reading a series needs, used again for the next.
@@ -138,6 +146,16 @@ struct Buffers {
 }
 
 impl HeadSet {
+    /// The series; the first to ask decides on the order.
+    fn ordered(&self, by_labels: bool) -> &Ordered {
+        self.ordered.get_or_init(|| {
+            let registry = &self.source.head.registry;
+            let found = std::mem::take(&mut *self.found.lock());
+            let slots = if by_labels { registry.sort(found) } else { found };
+            Ordered { refs: registry.refs_of(&slots), slots }
+        })
+    }
+
     /// Adds what a spill has of a series. Damage costs this part of it.
     fn read_spill(
         &self,
@@ -178,7 +196,8 @@ impl HeadSet {
         out: &mut Columns,
     ) -> Result<(), ReadError> {
         let HeadSource { head, layers } = &self.source;
-        let slot = self.slots[index];
+        let Ordered { slots, refs } = self.ordered(false);
+        let slot = slots[index];
         let mut spills = layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range));
         if let ([only], None) = (&layers.generations[..], spills.next()) {
             out.clear();
@@ -188,7 +207,7 @@ impl HeadSet {
         }
         merge.clear();
         for spill in layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
-            self.read_spill(spill, self.refs[index], range, merge)?;
+            self.read_spill(spill, refs[index], range, merge)?;
         }
         for generation in &layers.generations {
             let part = merge.add_part();
@@ -202,11 +221,12 @@ impl HeadSet {
 
 impl SeriesSet for HeadSet {
     fn labels(&self) -> &[Labels] {
-        self.labels.get_or_init(|| self.source.head.registry.labels_of(&self.slots))
+        let slots = &self.ordered(true).slots;
+        self.labels.get_or_init(|| self.source.head.registry.labels_of(slots))
     }
 
     fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {

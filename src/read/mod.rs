@@ -36,7 +36,7 @@ pub trait Source: Send + Sync {
 
 /// A selection: labels at once, samples on demand, from several threads, in any order.
 pub trait SeriesSet: Send + Sync {
-    /// The label sets, sorted and unique.
+    /// The label sets, unique, and sorted if they are asked for before anything is read.
     fn labels(&self) -> &[Labels];
 
     /// How many series there are; does not need their labels.

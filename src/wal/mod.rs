@@ -27,7 +27,8 @@ pub use commit::{Committer, Group};
 pub use front::{Cut, Front};
 pub use queue::{CommitQueue, PushError, Refusal, Wake};
 pub use record::{Record, RecordBuilder};
-pub use replay::{Damage, ReplayReport, inspect, replay};
+pub use replay::{Damage, ReplayReport, first_seq, inspect, replay};
+pub use scan::Scanner;
 pub use stats::WalStats;
 pub use writer::WalOptions;
 

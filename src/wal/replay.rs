@@ -123,6 +123,16 @@ pub fn inspect(
     Ok(deliver(disk, &dir, &listing, after, apply)?.0)
 }
 
+/// The lowest sequence that may be in the log of the data directory `dir`. None if there is no segment that tells.
+///
+/// # Errors
+/// The disk failed, or a newer version wrote the log.
+pub fn first_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<CommitSeq>, WalError> {
+    let dir = dir.join(WAL_DIR);
+    let segments = survey(disk, &dir, &list(disk, &dir)?.segments)?;
+    Ok(segments.iter().filter_map(|segment| segment.first_seq).min())
+}
+
 /// Surveys the segments and gives their records to `apply`.
 fn deliver(
     disk: &dyn Disk,

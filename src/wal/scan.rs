@@ -124,7 +124,7 @@ fn payload(bytes: &Bytes, frame: &FrameHeader) -> Option<Bytes> {
 /// Goes through the bytes of a segment from the end of its header, from one good frame header to the next.
 /// The payload of a frame may be damaged or missing all the same.
 #[derive(Debug)]
-pub(super) struct Scanner {
+pub struct Scanner {
     bytes: Bytes,
     segment: u64,
     /// That of the segment's header, or if it is lost that of the first frame found.
@@ -133,7 +133,8 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
-    fn new(bytes: Bytes, segment: u64, nonce: Option<u64>) -> Scanner {
+    /// `bytes` are all of segment number `segment`; `nonce` is that of its header, None if that is lost.
+    pub fn new(bytes: Bytes, segment: u64, nonce: Option<u64>) -> Scanner {
         Scanner { bytes, segment, nonce, position: SEGMENT_HEADER_BYTES }
     }
 }

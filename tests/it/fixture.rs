@@ -8,7 +8,7 @@ use bytes::Bytes;
 use silverback::db::{Db, Options, SubmitError, Threads};
 use silverback::fs::sim::SimDisk;
 use silverback::ingest::remote_write_v1;
-use silverback::model::{Batch, Matcher, Outcome, TimeRange};
+use silverback::model::{Batch, Labels, Matcher, Outcome, TimeRange};
 use silverback::read::{Columns, Source};
 use silverback::sync::{Arc, Mutex};
 
@@ -34,10 +34,18 @@ fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 
 /// A remote-write body with one time series per point.
 pub fn body(points: &[Point]) -> Bytes {
+    let labels = |number: &u32| {
+        Labels::from_pairs([("__name__", "m"), ("series", number.to_string().as_str())])
+    };
+    body_of(points.iter().map(|(number, timestamp, value)| (labels(number), *timestamp, *value)))
+}
+
+/// A remote-write body with one time series per sample.
+pub fn body_of(samples: impl IntoIterator<Item = (Labels, i64, f64)>) -> Bytes {
     let mut request = Vec::new();
-    for (number, timestamp, value) in points {
+    for (labels, timestamp, value) in samples {
         let mut series = Vec::new();
-        for (name, text) in [("__name__", "m"), ("series", number.to_string().as_str())] {
+        for (name, text) in labels.iter() {
             let mut label = Vec::new();
             field(&mut label, 1, name.as_bytes());
             field(&mut label, 2, text.as_bytes());
@@ -46,7 +54,7 @@ pub fn body(points: &[Point]) -> Bytes {
         let mut sample = vec![0x09];
         sample.extend_from_slice(&value.to_bits().to_le_bytes());
         sample.push(0x10);
-        silverback::encoding::cursor::put_varint(&mut sample, *timestamp as u64);
+        silverback::encoding::cursor::put_varint(&mut sample, timestamp as u64);
         field(&mut series, 2, &sample);
         field(&mut request, 1, &series);
     }

@@ -159,12 +159,13 @@ pub fn settings() -> impl Strategy<Value = Settings> {
         1usize..8,
         select(vec![None, hours(8), hours(24), hours(70)]),
         select(vec![None, None, None, Some(8_000), Some(30_000)]),
+        select(vec![64 << 20, 64 << 20, 64 << 20, 200_000]),
     )
-        .prop_map(|(segment_bytes, spill_bytes, forgotten_min, definitions_min, age, size)| {
+        .prop_map(|(segment_bytes, spill_bytes, forgotten_min, definitions_min, age, size, budget_bytes)| {
             Settings {
                 segment_bytes,
                 spill_bytes,
-                budget_bytes: 64 << 20,
+                budget_bytes,
                 forgotten_min,
                 definitions_min,
                 retention_ms: age,

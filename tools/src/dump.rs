@@ -1,10 +1,10 @@
 //! `sbtool dump`: series and samples as text.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 use silverback::model::labels::{is_legacy_label_name, quoted};
-use silverback::model::{Labels, Matcher, TimeRange};
+use silverback::model::{Labels, Matcher, TimeRange, Timestamp};
 use silverback::promql::parser::{ParseOptions, parse_selector};
 use silverback::read::{Columns, SeriesSet, Source};
 
@@ -30,6 +30,10 @@ impl Selection {
         }
         Ok(Selection { sets, range: TimeRange::new(mint, maxt) })
     }
+
+    pub fn is_everything(&self) -> bool {
+        self.range == TimeRange::ALL && self.sets.iter().all(Vec::is_empty)
+    }
 }
 
 /// Prints the selected samples, series in the order of their labels, each series in the order of time.
@@ -51,24 +55,30 @@ pub fn dump(
     for (labels, (set_index, index)) in places {
         let read = sets[set_index].read(index, selection.range, &mut columns);
         read.map_err(|error| error.to_string())?;
-        match series(labels, &columns, out) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            written => finish(written)?,
-        }
+        let pairs: Vec<String> = labels.iter().map(|(name, value)| pair(name, value)).collect();
+        self::columns(&format!("{{{}}}", pairs.join(", ")), &columns, out)?;
     }
-    Ok(())
+    // A script must not take the rest for the whole.
+    let warnings: Vec<String> = sets.iter().flat_map(|set| set.warnings()).collect();
+    warnings.first().map_or(Ok(()), |first| Err(first.clone()))
 }
 
-fn series(labels: &Labels, columns: &Columns, out: &mut impl Write) -> io::Result<()> {
-    let pairs: Vec<String> = labels.iter().map(|(name, value)| pair(name, value)).collect();
-    let labels = pairs.join(", ");
+/// Prints samples of one series, one per line.
+pub fn columns(series: &str, columns: &Columns, out: &mut impl Write) -> Result<(), Failure> {
+    let mut samples = columns.timestamps.iter().zip(&columns.floats);
+    samples.try_for_each(|(timestamp, value)| sample(series, *timestamp, *value, out))
+}
+
+/// Prints one sample.
+pub fn sample(
+    series: &str,
+    timestamp: Timestamp,
+    value: f64,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let mut number = String::new();
-    for (timestamp, value) in columns.timestamps.iter().zip(&columns.floats) {
-        number.clear();
-        put_shortest(&mut number, *value);
-        writeln!(out, "{{{labels}}} {number} {timestamp}")?;
-    }
-    Ok(())
+    put_shortest(&mut number, value);
+    finish(writeln!(out, "{series} {number} {timestamp}"))
 }
 
 fn pair(name: &str, value: &str) -> String {

@@ -102,6 +102,15 @@ impl Manifest {
         Ok((content.state, report))
     }
 
+    /// What the bytes of a manifest say, wherever they are from; `dir` is for the text of errors.
+    ///
+    /// # Errors
+    /// They are damaged, or a newer version wrote them.
+    pub fn parse(dir: &Path, bytes: &[u8]) -> Result<(State, ManifestReport), ManifestError> {
+        let Content { state, edits, torn_bytes, .. } = log::read(dir, bytes)?;
+        Ok((state, ManifestReport { begun: false, edits, torn_bytes, refused: None }))
+    }
+
     /// Puts a manifest with this state in the place of whatever is there: the remedy for one that is lost.
     ///
     /// # Errors
@@ -212,7 +221,10 @@ fn read(disk: &dyn Disk, dir: &Path) -> Result<(Content, ManifestReport), Manife
 }
 
 /// The files in the folders of a data directory, listed in its manifest or not.
-fn list_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<FileName>, ManifestError> {
+///
+/// # Errors
+/// A folder cannot be listed.
+pub fn list_files(disk: &dyn Disk, dir: &Path) -> Result<Vec<FileName>, ManifestError> {
     let mut files = Vec::new();
     for folder in FILE_DIRS {
         let names = match disk.list(&dir.join(folder)) {

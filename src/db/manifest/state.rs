@@ -97,9 +97,16 @@ fn check(holds: bool, what: &'static str) -> Result<(), &'static str> {
 }
 
 /// The state that lists exactly `entries`, for a manifest that is lost and made anew from the footers of the files.
-pub fn rebuild(entries: Vec<FileEntry>, next_ref: u64, wal_seq: CommitSeq) -> State {
-    let numbers = entries.iter().filter_map(|entry| entry.id.number());
-    let next_file = numbers.max().map_or(1, |last| last + 1);
-    let files = entries.into_iter().map(|entry| (entry.id, entry)).collect();
-    State { files, wal_seq, next_ref: next_ref.max(1), next_file }
+///
+/// # Errors
+/// What no manifest can list, such as two files with one number.
+pub fn rebuild(
+    entries: Vec<FileEntry>,
+    next_ref: u64,
+    wal_seq: CommitSeq,
+) -> Result<State, &'static str> {
+    let mut state = State::default();
+    let (wal_seq, next_ref) = (Some(wal_seq), Some(next_ref.max(1)));
+    state.apply(&Edit { add: entries, remove: Vec::new(), wal_seq, next_ref })?;
+    Ok(state)
 }

@@ -21,6 +21,7 @@ mod replay;
 mod resolution;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 pub mod write;
 
 use super::alias::{AliasHasher, AliasTable};
@@ -93,6 +94,15 @@ pub struct RegistryStats {
     pub pending_count: usize,
     pub alias_bytes: usize,
     pub index: IndexMemory,
+}
+
+impl RegistryStats {
+    /// What of it is neither a mapped file nor in the shards.
+    pub fn heap_bytes(&self) -> usize {
+        let IndexMemory { symbols_bytes, postings_bytes, rows_bytes, identity_bytes, .. } =
+            self.index;
+        symbols_bytes + postings_bytes + rows_bytes + identity_bytes + self.alias_bytes
+    }
 }
 
 impl Known {

@@ -2,10 +2,6 @@
 
 use crate::fs::sealed::Kind;
 
-/// Folder of the spills inside the data directory.
-pub const SPILL_DIR: &str = "spill";
-pub const SPILL_SUFFIX: &str = ".sbs";
-
 pub const SPILL_KIND: Kind = Kind { magic: *b"SBSPILL\0", version: 1 };
 
 /// Series refs that share an entry of the page directory: as many as a word has bits.

@@ -3,6 +3,7 @@
 
 pub mod layout;
 mod reader;
+mod verify;
 mod writer;
 
 pub use reader::{Spill, SpillCursor};

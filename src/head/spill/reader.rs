@@ -69,6 +69,17 @@ impl Spill {
         &self.file
     }
 
+    /// Names and sizes of the sections, in the order of the file.
+    pub fn sections(&self) -> [(&'static str, u64); 4] {
+        let data_len = self.file.data_len();
+        [
+            ("chunks", self.ends_start),
+            ("ends", self.pages_start - self.ends_start),
+            ("page directory", data_len - self.pages_start),
+            ("checksums, footer, trailer", self.file.len_bytes() - data_len),
+        ]
+    }
+
     /// The chunks of a series.
     ///
     /// # Errors
@@ -86,6 +97,12 @@ impl Spill {
     pub fn has(&self, series: SeriesRef) -> Result<bool, FileError> {
         let page = self.find_page(series.0)?;
         Ok(page.is_some_and(|page| page.present >> (series.0 - page.first_ref) & 1 != 0))
+    }
+
+    /// The highest ref that it has samples of, as far as its directory can be read.
+    pub fn highest_ref(&self) -> Option<SeriesRef> {
+        let page = (0..self.page_count).rev().find_map(|number| self.page(number).ok())?;
+        Some(SeriesRef(page.first_ref + u64::from(page.present.checked_ilog2()?)))
     }
 
     /// All series in order of their refs.

@@ -115,7 +115,8 @@ impl<I: SharedIndex> PairWriter<'_, I> {
         let (mut added, mut ends) = (Vec::new(), Vec::new());
         let (mut slots, mut record) = (Vec::new(), Vec::new());
         while !rest.is_empty() {
-            (added.clear(), ends.clear());
+            added.clear();
+            ends.clear();
             self.index.read(|index| {
                 for at in rest.iter().take(PORTION) {
                     added.extend_from_slice(index.added_slots_of(values.pairs[*at as usize]));

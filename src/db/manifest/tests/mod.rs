@@ -213,7 +213,7 @@ fn a_rebuilt_manifest_lists_what_it_was_given() {
     let manifest = committed(&disk, 4);
     disk.corrupt(&path(), 3, 1).unwrap();
     let entries = manifest.state().files.values().cloned().collect();
-    let state = rebuild(entries, manifest.state().next_ref, manifest.state().wal_seq);
+    let state = rebuild(entries, manifest.state().next_ref, manifest.state().wal_seq).unwrap();
     Manifest::write_fresh(&disk, dir(), &state).unwrap();
     assert_eq!(open(&disk).state(), manifest.state());
 }

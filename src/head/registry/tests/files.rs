@@ -46,7 +46,7 @@ fn definitions(registry: &Registry) -> BTreeMap<SeriesRef, Labels> {
 
 fn labels(number: u32) -> Labels {
     let (job, pod) = (format!("job-{}", number % 3), format!("pod-{number}"));
-    let zone = if number % 5 == 0 { "" } else { "a" };
+    let zone = if number.is_multiple_of(5) { "" } else { "a" };
     Labels::from_pairs([("job", job.as_str()), ("pod", &pod), ("zone", zone)])
 }
 

@@ -1,50 +1,45 @@
-//! `sbtool inspect`: what one file consists of, whatever kind it is of.
+//! A block: what it consists of, and its samples.
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use silverback::block::{Block, BlockMeta};
-use silverback::error;
+use silverback::block::{Block, BlockMeta, BlockSource};
 use silverback::fs::os::OsDisk;
 use silverback::model::TimeRange;
 use silverback::read::Columns;
 
-use super::{Failure, finish};
+use crate::dump::Selection;
+use crate::file::failure;
+use crate::{Failure, finish};
 
-/// Prints what a file consists of, and its first series.
-pub fn inspect(path: &Path, series: u64, out: &mut impl Write) -> Result<(), Failure> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("sbb") => inspect_block(path, series, out),
-        _ => Err(format!("{path:?} is not a file this command knows: give it a block (*.sbb)")),
-    }
+pub fn open(path: &Path) -> Result<Block, Failure> {
+    Block::open(&OsDisk, path).map_err(failure)
 }
 
-fn inspect_block(path: &Path, series: u64, out: &mut impl Write) -> Result<(), Failure> {
-    let block = Arc::new(Block::open(&OsDisk, path).map_err(|error| error::chain(&error))?);
+/// Prints the selected samples, series in the order of their labels.
+pub fn dump(path: &Path, selection: &Selection, out: &mut impl Write) -> Result<(), Failure> {
+    crate::dump::dump(&BlockSource(Arc::new(open(path)?)), selection, out)
+}
+
+/// Prints what the footer says, sections and codecs with their sizes, and the first series.
+pub fn inspect(path: &Path, series: u64, out: &mut impl Write) -> Result<(), Failure> {
+    let block = Arc::new(open(path)?);
     finish(write_meta(block.meta(), out))?;
     finish(write_sections(&block, out))?;
-    let contents = block.contents().map_err(|error| error::chain(&error))?;
-    finish(
-        writeln!(
-            out,
-            "\n{} timestamp columns, {} chunks, {} of them parts of a column",
-            block.footer().column_count,
-            contents.chunk_count,
-            contents.part_count
-        )
-        .and_then(|()| {
-            contents.codecs.iter().try_for_each(|(codec, share)| {
-                let (columns, bytes) = (share.columns, share.bytes);
-                writeln!(out, "{codec:<26} {columns:>12} columns {bytes:>14} bytes")
-            })
-        }),
-    )?;
-    write_series(&block, series, out)?;
-    match block.verify().first() {
-        None => Ok(()),
-        Some(damage) => Err(damage.to_string()),
+    let contents = block.contents().map_err(failure)?;
+    finish(writeln!(
+        out,
+        "\n{} timestamp columns, {} chunks, {} of them parts of a column",
+        block.footer().column_count,
+        contents.chunk_count,
+        contents.part_count
+    ))?;
+    for (codec, share) in &contents.codecs {
+        let (columns, bytes) = (share.columns, share.bytes);
+        finish(writeln!(out, "{codec:<26} {columns:>12} columns {bytes:>14} bytes"))?;
     }
+    write_series(&block, series, out)
 }
 
 fn write_meta(meta: &BlockMeta, out: &mut impl Write) -> std::io::Result<()> {
@@ -76,7 +71,7 @@ fn write_sections(block: &Block, out: &mut impl Write) -> std::io::Result<()> {
 fn write_series(block: &Arc<Block>, count: u64, out: &mut impl Write) -> Result<(), Failure> {
     let (mut cursor, mut columns) = (block.cursor(TimeRange::ALL), Columns::default());
     for number in 0..count {
-        let next = cursor.next(&mut columns).map_err(|error| error::chain(&error))?;
+        let next = cursor.next(&mut columns).map_err(failure)?;
         let Some(labels) = next else { break };
         if number == 0 {
             finish(writeln!(out))?;
