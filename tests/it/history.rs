@@ -79,6 +79,10 @@ impl History {
         self.now.fetch_add(ms, Ordering::SeqCst);
     }
 
+    pub fn expected(&self) -> &Contents {
+        &self.expected
+    }
+
     pub fn last(&self) -> &[Point] {
         &self.last
     }

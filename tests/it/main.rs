@@ -7,9 +7,11 @@
 //! * `disk_events`: what the log of events says of a disk that refuses
 //! * `recovery`: damage as callers meet it
 //! * `rebuild`: a manifest that is lost or damaged, written anew from the files
-//! * `crash_images`: power cuts and failing operations at every point of scripted workloads
+//! * `damage`: a byte of any file changed at rest, after random histories
+//! * `crash_images`: power cuts and failing operations at every point of scripted requests
+//! * `ladder`: the same of workloads that go all the way down to blocks and retention
 //! * `conformance`: where the conformance scripts lie, if they are there
-//! * `model`: random histories of a database against a map
+//! * `model`: random histories of a database against a map, which is in `history`
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_admin`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
@@ -27,6 +29,7 @@
 mod block_format;
 mod conformance;
 mod crash_images;
+mod damage;
 mod data_v1;
 mod database;
 mod directory;

@@ -30,7 +30,7 @@ const VALUES: [f64; 8] = [
 
 /// Samples of one request, relative to the clock.
 #[derive(Debug, Clone)]
-enum Request {
+pub enum Request {
     /// At the clock, of so many series.
     Scrape { series: u32, value: u8 },
     /// One sample somewhere in the past.
@@ -43,7 +43,7 @@ enum Request {
 
 /// A job of maintenance.
 #[derive(Debug, Clone, Copy)]
-enum Job {
+pub enum Job {
     Step,
     Maintain,
     Flush,
@@ -52,7 +52,7 @@ enum Job {
 
 /// What happens to a database.
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
     /// Requests that are committed together.
     Write(Vec<Request>),
     /// A request that waits while a job is done.
@@ -120,7 +120,8 @@ fn fault() -> impl Strategy<Value = Fault> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// What happens to a database on a disk that is well, and to processes that end.
+pub fn healthy_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => prop::collection::vec(request(), 1..4).prop_map(Step::Write),
         3 => (request(), job()).prop_map(|(request, job)| Step::WriteDuring(request, job)),
@@ -129,11 +130,17 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (1i64..200).prop_map(|minutes| Step::Wait { minutes }),
         1 => (1i64..30).prop_map(|hours| Step::Wait { minutes: hours * 60 }),
         10 => job().prop_map(Step::Job),
-        1 => (0u64..40, any::<bool>(), job())
-            .prop_map(|(after, of_open, job)| Step::BadRead { after, of_open, job }),
         1 => Just(Step::HoldView),
         1 => Just(Step::Restart),
         1 => Just(Step::Crash),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        48 => healthy_step(),
+        1 => (0u64..40, any::<bool>(), job())
+            .prop_map(|(after, of_open, job)| Step::BadRead { after, of_open, job }),
         1 => fault().prop_map(Step::FailedStart),
         2 => (0usize..60, any::<u64>())
             .prop_map(|(operations_ago, pick)| Step::PowerCut { operations_ago, pick }),
@@ -143,7 +150,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+pub fn settings() -> impl Strategy<Value = Settings> {
     let hours = |hours: i64| Some(hours * HOUR_MS);
     (
         select(vec![200, 700, 1 << 20]),
@@ -152,18 +159,29 @@ fn settings() -> impl Strategy<Value = Settings> {
         1usize..8,
         select(vec![None, hours(8), hours(24), hours(70)]),
         select(vec![None, None, None, Some(8_000), Some(30_000)]),
+        select(vec![64 << 20, 64 << 20, 64 << 20, 200_000]),
     )
-        .prop_map(|(segment_bytes, spill_bytes, forgotten_min, definitions_min, age, size)| {
-            Settings {
+        .prop_map(
+            |(
                 segment_bytes,
                 spill_bytes,
-                budget_bytes: 64 << 20,
                 forgotten_min,
                 definitions_min,
-                retention_ms: age,
-                retention_bytes: size,
-            }
-        })
+                age,
+                size,
+                budget_bytes,
+            )| {
+                Settings {
+                    segment_bytes,
+                    spill_bytes,
+                    budget_bytes,
+                    forgotten_min,
+                    definitions_min,
+                    retention_ms: age,
+                    retention_bytes: size,
+                }
+            },
+        )
 }
 
 fn value(selector: u8) -> f64 {
@@ -204,7 +222,7 @@ fn run_job(history: &mut History, job: Job) {
     });
 }
 
-fn run(history: &mut History, step: &Step) {
+pub fn run(history: &mut History, step: &Step) {
     let mut may_drop = false;
     match step {
         Step::Write(requests) => {

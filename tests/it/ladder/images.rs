@@ -5,10 +5,11 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use silverback::db::DbStats;
 use silverback::fs::sim::{Image, Limits};
 
 use super::run::Run;
-use super::workload;
+use super::{assert_climbed, workload};
 use crate::fixture::{Point, write};
 
 /// Distinct images that one run of the test opens at least.
@@ -17,17 +18,19 @@ const IMAGES_MIN: usize = 50_000;
 /// Of so many images one is gone on from until nothing is left to do.
 const GO_ON_SHARE: usize = 16;
 /// Of so many images one is cut again.
-const NESTED_SHARE: usize = 400;
+const NESTED_SHARE: usize = 500;
 
-const LIMITS: Limits = Limits { per_point_max: 64, seed: 1 };
-const NESTED_LIMITS: Limits = Limits { per_point_max: 8, seed: 2 };
+const LIMITS: Limits = Limits { per_point_max: 20, seed: 1 };
+const NESTED_LIMITS: Limits = Limits { per_point_max: 6, seed: 2 };
 
 /// Seed, rounds and hours of retention of each workload.
-const WORKLOADS: [(u64, u64, i64); 4] = [(1, 60, 20), (2, 60, 20), (3, 60, 62), (4, 60, 62)];
+const WORKLOADS: [(u64, u64, i64); 4] = [(1, 44, 20), (2, 44, 20), (3, 44, 62), (4, 44, 62)];
 
 /// What was opened so far.
 #[derive(Default)]
 struct Seen {
+    /// Of the database after the workload.
+    stats: DbStats,
     /// Hash of the disk and number of what was acknowledged.
     images: HashSet<(u64, usize)>,
     nested: HashSet<(u64, usize)>,
@@ -70,11 +73,7 @@ fn cut_everywhere((seed, rounds, retention_hours): (u64, u64, i64)) -> Seen {
     let workload = workload(seed, rounds, retention_hours);
     let mut run = Run::new(workload.settings);
     workload.rounds.iter().for_each(|round| run.round(round));
-    let ladder = run.db.stats().ladder;
-    let jobs = [ladder.spills_written, ladder.spill_merges, ladder.cuts, ladder.late_cuts];
-    let rarer = [ladder.compactions, ladder.blocks_dropped];
-    println!("workload {seed}: {} operations, {jobs:?} {rarer:?}", run.disk.crash_points());
-    let mut seen = Seen::default();
+    let mut seen = Seen { stats: run.db.stats(), ..Seen::default() };
     run.images(&LIMITS, &mut |image| check(&run, image, &mut seen));
     seen
 }
@@ -86,6 +85,7 @@ fn every_power_cut_leaves_whole_acknowledged_requests() {
         let threads = WORKLOADS.map(|workload| scope.spawn(move || cut_everywhere(workload)));
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
+    assert_climbed(&seen.iter().map(|seen| seen.stats).collect::<Vec<_>>());
     let images: usize = seen.iter().map(|seen| seen.images.len()).sum();
     let nested: usize = seen.iter().map(|seen| seen.nested.len()).sum();
     println!("{images} images, {nested} nested ones in {:?}", begun.elapsed());

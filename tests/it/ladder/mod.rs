@@ -9,6 +9,8 @@ mod faults;
 mod images;
 mod run;
 
+use silverback::db::DbStats;
+
 use crate::fixture::{NOW_MS, Point};
 use crate::history::{HOUR_MS, MINUTE_MS, Settings};
 
@@ -99,4 +101,17 @@ fn request(numbers: &mut Numbers, number: u64, now: i64) -> Vec<Point> {
         points.push((0, now, 42.0));
     }
     points
+}
+
+/// Was every job of maintenance done in one of these workloads?
+fn assert_climbed(stats: &[DbStats]) {
+    let all = |count: fn(&DbStats) -> u64| stats.iter().map(count).sum::<u64>();
+    assert!(all(|stats| stats.ladder.spills_written) > 0);
+    assert!(all(|stats| stats.ladder.spill_merges) > 0);
+    assert!(all(|stats| stats.ladder.cuts) > 0);
+    assert!(all(|stats| stats.ladder.late_cuts) > 0);
+    assert!(all(|stats| stats.ladder.compactions) > 0);
+    assert!(all(|stats| stats.ladder.blocks_dropped) > 0);
+    assert!(all(|stats| stats.registry.base_series_count as u64) > 0);
+    assert!(stats.iter().any(|stats| stats.registry.series_count < 5), "no series is forgotten");
 }
