@@ -92,7 +92,8 @@ fn a_base_with_damaged_pages_gives_the_definitions_in_the_others() {
         assert!(found.iter().all(|definition| is_true(definition, count)));
         found_with_damage_in.push(found.len());
     }
-    // The names and the only runs of refs are in one page each; damage elsewhere costs a part, in tables and ranks nothing.
+    // The names, the pairs that all series have and their ends are in one page each; damage elsewhere costs a part, and in
+    // tables and ranks nothing.
     let of_pages =
         |at_least: usize| found_with_damage_in.iter().filter(|found| **found >= at_least).count();
     assert!(of_pages(all / 4) >= pages - 3, "{found_with_damage_in:?}");
