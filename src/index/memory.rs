@@ -21,6 +21,9 @@ use crate::model::{Labels, Matcher};
 /// The scope of label names among the symbols.
 const NAME_SCOPE: u32 = 0;
 
+/// Labels of a series that most series do not exceed.
+const LABELS_USUAL: usize = 16;
+
 /// Label sets and what finds them.
 #[derive(Debug)]
 pub struct MemoryIndex {
@@ -99,7 +102,11 @@ impl MemoryIndex {
     /// The id of a name if the row before has it at this place.
     fn near_name(&self, row: &RowBuffer, name: &str) -> Option<u32> {
         let (near, _) = row.neighbour()?;
-        (self.name(near) == name).then_some(near)
+        let is_near = match near < self.base.name_count() {
+            true => self.base.is_name(near, name),
+            false => self.names.is(near, NAME_SCOPE, name),
+        };
+        is_near.then_some(near)
     }
 
     /// The id of a pair if the row before has it at this place.
@@ -166,8 +173,11 @@ impl MemoryIndex {
 
     /// The labels of a slot that was given.
     pub fn labels(&self, slot: u32) -> Labels {
+        // A label set asks twice for its texts.
+        let mut texts = Vec::with_capacity(LABELS_USUAL);
         let pairs = self.pairs(slot);
-        Labels::from_sorted(pairs.map(|pair| (self.name(self.name_of(pair)), self.value(pair))))
+        texts.extend(pairs.map(|pair| (self.name(self.name_of(pair)), self.value(pair))));
+        Labels::from_sorted(texts.iter().copied())
     }
 
     /// The slots whose labels satisfy all matchers, ascending.

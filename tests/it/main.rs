@@ -15,8 +15,9 @@
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
 //! * `http_api`, `http_write`, `http_admin`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
-//! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`: `storage-format.md` executed:
-//!   tables, limits and the examples
+//! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
+//!   `registry_format`: `storage-format.md` executed:
+//!   tables, limits and the examples; files of earlier programs
 //! * `tidy`: rules of the code itself
 
 #![allow(
@@ -49,6 +50,7 @@ mod promql_scripts;
 mod readme;
 mod rebuild;
 mod recovery;
+mod registry_format;
 mod sealed_format;
 mod spill_format;
 mod storage_format;

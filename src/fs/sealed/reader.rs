@@ -11,7 +11,7 @@ use super::layout::*;
 use super::writer::checksum;
 use crate::error::Corrupt;
 use crate::fs::{Blob, Disk};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// An open sealed file.
 pub struct SealedFile {
@@ -24,6 +24,8 @@ pub struct SealedFile {
     checksum: u64,
     /// A bit for every page of data that was found good.
     checked: Box<[AtomicU64]>,
+    /// All of them were.
+    is_checked: AtomicBool,
 }
 
 impl fmt::Debug for SealedFile {
@@ -70,6 +72,7 @@ impl SealedFile {
             footer_len: trailer.footer_len,
             checksum: checksum(trailer.table_crc, trailer.footer_crc),
             checked: (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            is_checked: AtomicBool::new(false),
         })
     }
 
@@ -113,12 +116,22 @@ impl SealedFile {
         if end > self.data_len {
             return Err(self.corrupt(offset, "reference beyond the data"));
         }
-        if len > 0 {
+        if len > 0 && !self.is_checked.load(Ordering::Relaxed) {
             for page in start / PAGE_BYTES..=(end - 1) / PAGE_BYTES {
                 self.check_page(page)?;
             }
         }
         Ok(&self.content[start..end])
+    }
+
+    /// Checks every page that was not checked yet. From then on giving bytes costs a comparison.
+    ///
+    /// # Errors
+    /// One is damaged.
+    pub fn check_all(&self) -> Result<(), FileError> {
+        (0..self.data_len.div_ceil(PAGE_BYTES)).try_for_each(|page| self.check_page(page))?;
+        self.is_checked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// An error if the storage failed under bytes already given, which then read as zeros: to be asked after decoding

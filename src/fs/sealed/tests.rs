@@ -43,6 +43,9 @@ fn what_was_written_comes_back() {
         assert!(file.bytes(1, len).is_err());
         assert!(file.bytes(u64::MAX, 2).is_err());
         assert!(file.verify().is_empty());
+        file.check_all().unwrap();
+        assert_eq!(file.bytes(0, len).unwrap(), data);
+        assert!(file.bytes(1, len).is_err());
     }
 }
 
@@ -63,6 +66,8 @@ fn every_damaged_byte_is_found_and_costs_its_page_only() {
             let read = file.bytes((page * PAGE_BYTES) as u64, PAGE_BYTES);
             assert_eq!(read.is_ok(), page != damaged, "{offset}");
         }
+        assert!(file.check_all().is_err());
+        assert!(file.bytes(damaged as u64 * PAGE_BYTES as u64, 1).is_err());
         let found = file.verify();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].offset, (damaged * PAGE_BYTES) as u64);

@@ -88,6 +88,7 @@ fn check_pages(file: &SealedFile) -> Result<(), FileError> {
             .map(|other| other.join().expect("checking pages does not panic"))
             .fold(own, Result::and)
     })?;
+    file.check_all()?;
     file.check()
 }
 

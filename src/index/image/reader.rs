@@ -85,10 +85,21 @@ impl Image {
         self.bytes(strings, extent.start, usize::try_from(extent.end - extent.start).ok()?)
     }
 
+    #[inline]
+    fn name_bytes(&self, name: u32) -> Option<&[u8]> {
+        let sections = &self.layout.sections;
+        self.string(sections.names, sections.name_ends, name)
+    }
+
     /// A label name.
     pub fn name(&self, name: u32) -> Option<&str> {
-        let sections = &self.layout.sections;
-        std::str::from_utf8(self.string(sections.names, sections.name_ends, name)?).ok()
+        std::str::from_utf8(self.name_bytes(name)?).ok()
+    }
+
+    /// Is this the id of a label name?
+    #[inline]
+    pub fn is_name(&self, id: u32, name: &str) -> bool {
+        self.name_bytes(id).is_some_and(|other| other == name.as_bytes())
     }
 
     /// The id of a label name. Names are in order.
@@ -96,7 +107,7 @@ impl Image {
         let (mut low, mut high) = (0, self.layout.name_count);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.name(middle)?.cmp(name) {
+            match self.name_bytes(middle)?.cmp(name.as_bytes()) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Greater => high = middle,
@@ -108,17 +119,21 @@ impl Image {
     /// The pairs of a name: neighbours, in order of their values.
     #[inline]
     pub fn pairs_of(&self, name: u32) -> Range<u32> {
-        let first = |name: u32| {
-            let at = u64::from(name) * ID_BYTES as u64;
-            self.bytes(self.layout.sections.name_pairs, at, ID_BYTES).map(id_at)
-        };
-        if name >= self.layout.name_count {
-            return 0..0;
+        self.first_and_end(name)
+            .filter(|(first, end)| first <= end)
+            .map_or(0..0, |(first, end)| first..end)
+    }
+
+    #[inline]
+    fn first_and_end(&self, name: u32) -> Option<(u32, u32)> {
+        let at = u64::from(name) * ID_BYTES as u64;
+        let pair_count = self.layout.pair_count;
+        if name.checked_add(1)? == self.layout.name_count {
+            let first = self.bytes(self.layout.sections.name_pairs, at, ID_BYTES)?;
+            return Some((id_at(first), pair_count));
         }
-        let end = if name + 1 < self.layout.name_count { first(name + 1) } else { None };
-        let end = end.unwrap_or(self.layout.pair_count).min(self.layout.pair_count);
-        let start = first(name).unwrap_or(end);
-        start.min(end)..end
+        let both = self.bytes(self.layout.sections.name_pairs, at, 2 * ID_BYTES)?;
+        Some((id_at(both), id_at(&both[ID_BYTES..]).min(pair_count)))
     }
 
     /// The name of a pair.
@@ -172,8 +187,8 @@ impl Image {
     /// Is this the pair of a name and a value?
     #[inline]
     pub fn is_pair(&self, pair: u32, name: u32, value: &str) -> bool {
-        self.value_bytes(pair).is_some_and(|(other, _)| other == value.as_bytes())
-            && self.pairs_of(name).contains(&pair)
+        self.pairs_of(name).contains(&pair)
+            && self.value_bytes(pair).is_some_and(|(other, _)| other == value.as_bytes())
     }
 
     /// The pair of a name and a value.

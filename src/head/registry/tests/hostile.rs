@@ -8,6 +8,7 @@ use super::files::{OPTIONS, PATH, sealed, written};
 use super::*;
 use crate::fs::Disk;
 use crate::fs::sealed::SealedWriter;
+use crate::fs::sealed::layout::PAGE_BYTES;
 use crate::fs::sim::SimDisk;
 use crate::head::registry::files::{Delta, Salvage};
 use crate::head::registry::layout::FILE_KIND;
@@ -76,26 +77,27 @@ fn a_base_with_damaged_pages_gives_the_definitions_in_the_others() {
     let count = 30_000;
     let (disk, _) = written(|out| some(count).write_base(&|_| true, out));
     let bytes = bytes_of(&disk);
-    let pages = bytes.len() / crate::fs::sealed::layout::PAGE_BYTES;
+    let pages = bytes.len() / PAGE_BYTES;
     assert!(pages > 10);
     let all = count as usize + (count as usize).div_ceil(7);
-    let mut best = 0;
+    let mut found_with_damage_in = Vec::new();
     for page in 0..pages {
         let mut damaged = bytes.clone();
-        damaged[page * crate::fs::sealed::layout::PAGE_BYTES + 99] ^= 1;
+        damaged[page * PAGE_BYTES + 99] ^= 1;
         let disk = disk_of(&damaged);
         assert!(Registry::open(OPTIONS, Some(sealed(&disk).unwrap())).is_err());
         let salvage = Salvage::open(sealed(&disk).unwrap()).unwrap();
         assert_eq!(salvage.damages.len(), 1);
         let found: Vec<_> = salvage.definitions().collect();
         assert!(found.iter().all(|definition| is_true(definition, count)));
-        best = best.max(found.len());
-        let of_series =
-            |found: &[(SeriesRef, Labels)]| found.iter().filter(|d| d.0.0 < 1_000_000).count();
-        // The names share a page with the first pairs, the refs one with the last ranks; others cost a part.
-        assert!(page == 0 || page + 1 == pages || of_series(&found) > count as usize / 4, "{page}");
+        found_with_damage_in.push(found.len());
     }
-    assert_eq!(best, all, "damage in a table or in the ranks costs no definition");
+    // The names, the pairs that all series have and their ends are in one page each; damage elsewhere costs a part, and in
+    // tables and ranks nothing.
+    let of_pages =
+        |at_least: usize| found_with_damage_in.iter().filter(|found| **found >= at_least).count();
+    assert!(of_pages(all / 4) >= pages - 3, "{found_with_damage_in:?}");
+    assert!(of_pages(all) >= 6, "{found_with_damage_in:?}");
 }
 
 /// Asks for everything there is to ask.
