@@ -113,7 +113,8 @@ fn a_segment_that_is_ended_is_followed_by_one_that_begins_behind_it() {
     assert_eq!((segments(&disk), stats.segments()), (vec![1, 2], 2));
     let second = disk.read_all(&segment_path(2)).unwrap();
     assert_eq!(segment::SegmentHeader::decode(&second, 2).unwrap().first_seq, 2);
-    assert_eq!(stats.tail_bytes(), second.len() as u64);
+    let header_bytes = SEGMENT_HEADER_BYTES;
+    assert_eq!(stats.tail_bytes(), (second.len() - header_bytes) as u64);
     session.kill().unwrap();
 }
 
