@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::fs::sim::{Fault, Kind, Limits};
+use crate::wal::layout::SEGMENT_HEADER_BYTES;
 
 /// Three segments of four records each, as two groups.
 fn written() -> (SimDisk, Session) {
