@@ -143,7 +143,7 @@ fn go_on(history: &History, db: Arc<Db>, kept: &Contents) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_changed_byte_costs_what_its_file_held(

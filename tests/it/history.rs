@@ -275,8 +275,9 @@ impl History {
             panic!("{}", difference(&found, &self.states[acknowledged]));
         };
         let state = state.clone();
+        self.states = vec![state.clone()];
         self.accept_refused(&found, state);
-        self.states = vec![self.expected.clone()];
+        self.note_state();
     }
 
     /// Compares what is shown with the map; what retention dropped leaves the map.

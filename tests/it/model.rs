@@ -12,8 +12,8 @@ use silverback::model::{STALE_NAN_BITS, WINDOW_MS};
 use crate::fixture::{NOW_MS, Point};
 use crate::history::{HOUR_MS, History, MINUTE_MS, Settings};
 
-/// Histories of one run of the test: about 40 s.
-const CASES: u32 = 400;
+/// Histories of one run of the test: half a minute.
+const CASES: u32 = 4_000;
 const STEPS_MAX: usize = 70;
 
 /// Values whose bits a careless path would change, and the end of a series.
@@ -294,17 +294,32 @@ proptest! {
     }
 }
 
+/// Limits that the smallest histories reach, and no retention.
+const SMALL: Settings = Settings {
+    segment_bytes: 700,
+    spill_bytes: 600,
+    budget_bytes: 64 << 20,
+    forgotten_min: 1,
+    definitions_min: 1,
+    retention_ms: None,
+    retention_bytes: None,
+};
+
+#[test]
+fn a_view_shows_no_other_series_after_its_own_were_forgotten() {
+    let mut history = History::new(SMALL);
+    let scrape = || Step::Write(vec![Request::Scrape { series: 1, value: 0 }]);
+    let other = Step::Write(vec![Request::Late { series: 1, minutes: 0, value: 0 }]);
+    let flushed = [scrape(), Step::Job(Job::Flush), Step::Wait { minutes: 60 }, Step::HoldView];
+    flushed.iter().for_each(|step| run(&mut history, step));
+    run(&mut history, &Step::Job(Job::Step));
+    assert_eq!(history.db.stats().registry.series_count, 0, "it is forgotten");
+    [other, scrape(), scrape()].iter().for_each(|step| run(&mut history, step));
+}
+
 #[test]
 fn a_long_day_equals_a_map() {
-    let mut history = History::new(Settings {
-        segment_bytes: 1 << 20,
-        spill_bytes: 600,
-        budget_bytes: 64 << 20,
-        forgotten_min: 1,
-        definitions_min: 1,
-        retention_ms: None,
-        retention_bytes: None,
-    });
+    let mut history = History::new(SMALL);
     for round in 0u32..(26 * 60 / 10) {
         let minutes = i64::from(round * 7 % 300);
         let requests = vec![

@@ -144,7 +144,7 @@ fn run_with_fault(workload: &Workload, fault: Fault) {
 
 #[test]
 fn every_failing_operation_is_survived() {
-    let workload = workload(7, 18, 8);
+    let workload = workload(9, 24, 8);
     let mut healthy = Faulty::new(&workload);
     let before = healthy.disk.calls(Kind::Mutation);
     healthy.run();

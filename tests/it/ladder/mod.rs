@@ -72,7 +72,7 @@ fn workload(seed: u64, rounds: u64, retention_hours: i64) -> Workload {
     let mut numbers = Numbers(seed);
     let mut now = NOW_MS;
     let round = |number| {
-        let minutes = [3, 20, 45, 100][numbers.below(4) as usize];
+        let minutes = [3, 12, 40, 90][numbers.below(4) as usize];
         now += minutes * MINUTE_MS;
         let count = 1 + numbers.below(3);
         let requests = (0..count).map(|i| request(&mut numbers, number * 4 + i, now + i as i64));
