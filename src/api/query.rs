@@ -2,7 +2,6 @@
 //! a limited number of slots, ends at its deadline, and is canceled when the client goes away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -15,6 +14,7 @@ use super::params::Params;
 use super::{Api, now};
 use crate::promql::engine::Limits;
 use crate::promql::value::{Answer, MatrixSeries, QueryStats, Value, VectorElement};
+use crate::sync::{AtomicBool, Ordering};
 
 /// Points of one series in an answer, first one not counted: as in Prometheus, so that dashboards ask for the same steps.
 const STEPS_MAX: i64 = 11_000;

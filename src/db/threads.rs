@@ -1,14 +1,13 @@
 //! The loops, each a thin one over a step, and their threads. What the disk does wrong is handled here, so it is here that
 //! the engine writes to the log of events, and nowhere else.
 
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Core;
 use super::maintenance::{MAINTENANCE_INTERVAL, MAINTENANCE_RETRY};
 use super::submit::Pending;
 use crate::error::{Corrupt, chain};
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, JoinHandle, Mutex, cores, spawn};
 use crate::wal::commit::PROBE_INTERVAL;
 use crate::wal::{Committer, Group, Wake, WalError};
 
@@ -52,8 +51,7 @@ pub(super) struct ThreadHandles {
 
 impl ThreadHandles {
     pub(super) fn start(core: &Arc<Core>) -> ThreadHandles {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let apply_threads = (cores / 2).clamp(1, APPLY_THREADS_MAX);
+        let apply_threads = (cores() / 2).clamp(1, APPLY_THREADS_MAX);
         let with_core = |name: &str, body: fn(&Core)| {
             let core = core.clone();
             spawn(name, move || body(&core))
@@ -85,21 +83,6 @@ fn join(thread: Option<JoinHandle<()>>) {
     }
 }
 
-/// A named thread whose panic ends the process: an engine with a thread missing would acknowledge nothing and say nothing.
-fn spawn<T: Send + 'static>(
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
-    let guarded = move || {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        outcome.unwrap_or_else(|_| std::process::abort())
-    };
-    match std::thread::Builder::new().name(name.to_string()).spawn(guarded) {
-        Ok(handle) => handle,
-        Err(error) => panic!("the operating system gives no thread at start: {error}"),
-    }
-}
-
 fn commit_loop(core: &Core) {
     // Also when nothing is known to be wrong: another thread may have committed a group, and the disk refused it.
     while core.queue.wait(Some(PROBE_INTERVAL)) != Wake::Closed {
@@ -126,8 +109,10 @@ fn apply_loop(core: &Core) {
 }
 
 fn maintenance_loop(core: &Core) {
-    // Of this thread alone, on Linux. Where it cannot be had the work is the same, only less polite.
-    let _ = rustix::process::nice(MAINTENANCE_NICE);
+    if !cfg!(shuttle) {
+        // Of this thread alone, on Linux. Where it cannot be had the work is the same, only less polite.
+        let _ = rustix::process::nice(MAINTENANCE_NICE);
+    }
     let mut pause = MAINTENANCE_INTERVAL;
     while core.bell.wait(pause) {
         let mut maintenance = core.maintenance.lock();

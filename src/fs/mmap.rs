@@ -16,11 +16,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
+// Those of `std`: a signal handler runs in no model checker.
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use memmap2::{Mmap, MmapOptions};
-
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// Files mapped at once. Far more than the blocks and spills a retention period leaves after compaction, and far below
 /// the kernel's own limit (`vm.max_map_count`, 65,530); a file beyond it is read into memory instead.

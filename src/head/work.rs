@@ -11,8 +11,8 @@ use crate::sync::{Arc, Mutex, MutexGuard};
 pub type Slot = u32;
 
 /// Shards of the head: far more than threads, so that a thread seldom finds its shard taken, and few enough that a
-/// request of 2,000 samples gives each shard a run of them.
-pub const SHARDS: usize = 32;
+/// request of 2,000 samples gives each shard a run of them. A model checker has threads meet sooner with two.
+pub const SHARDS: usize = if cfg!(shuttle) { 2 } else { 32 };
 
 /// Entries whose memory is asked for together: as many loads as a core has under way at a time, and one more.
 const TOUCH_ENTRIES: usize = 16;
