@@ -312,7 +312,7 @@ fn a_view_shows_no_other_series_after_its_own_were_forgotten() {
     let other = Step::Write(vec![Request::Late { series: 1, minutes: 0, value: 0 }]);
     let flushed = [scrape(), Step::Job(Job::Flush), Step::Wait { minutes: 60 }, Step::HoldView];
     flushed.iter().for_each(|step| run(&mut history, step));
-    run(&mut history, &Step::Job(Job::Step));
+    run(&mut history, &Step::Job(Job::Maintain));
     assert_eq!(history.db.stats().registry.series_count, 0, "it is forgotten");
     [other, scrape(), scrape()].iter().for_each(|step| run(&mut history, step));
 }
