@@ -24,7 +24,7 @@ use crate::fs::{Disk, Lock};
 use crate::head::Head;
 use crate::head::generation::Generation;
 use crate::head::source::HeadLayers;
-use crate::model::{Timestamp, WINDOW_MS};
+use crate::model::Timestamp;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, RwLock};
 use crate::wal::{CommitQueue, Committer, ReplayReport, WalOptions, inspect, replay};
 
@@ -115,8 +115,9 @@ fn start_core(
     let committer =
         Committer::start(options.disk.clone(), &options.path, wal, report, queue.clone(), now);
     report_start(&committer);
-    // What was replayed is sealed: the next window that ends is the first to wait for.
-    let sealed_open_from = super::seal::open_from((options.clock)()).saturating_sub(WINDOW_MS);
+    // As for what was replayed, and not before what was so in an earlier process: a window that was over stays over, since
+    // the order of files relies on late samples coming after those in time.
+    let sealed_open_from = super::seal::open_from((options.clock)());
     let maintenance = Maintenance { registry, sealed_open_from, ..Maintenance::default() };
     Arc::new(Core {
         layers: CurrentLayers::new(layers),

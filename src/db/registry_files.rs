@@ -138,6 +138,11 @@ impl Core {
     /// # Errors
     /// The disk failed. Then nothing is forgotten.
     pub(super) fn forget_series(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
+        let has_cut = std::mem::take(&mut maintenance.has_cut);
+        self.try_forget(maintenance, has_cut).inspect_err(|_| maintenance.has_cut = has_cut)
+    }
+
+    fn try_forget(&self, maintenance: &mut Maintenance, has_cut: bool) -> Result<bool, StoreError> {
         let head = self.head();
         let stats = head.registry.stats();
         if !maintenance.registry.damaged.is_empty() {
@@ -146,7 +151,7 @@ impl Core {
         }
         let is_large = stats.heap_bytes() > self.limits.memory_budget_bytes / SERIES_BUDGET_SHARE
             && stats.base_series_count < stats.series_count / 2;
-        if !std::mem::take(&mut maintenance.has_cut) && !is_large {
+        if !has_cut && !is_large {
             return Ok(false);
         }
         let stays = self.which_stay(&head);
