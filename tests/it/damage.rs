@@ -45,7 +45,9 @@ struct Files {
 impl Files {
     fn of(disk: &SimDisk) -> Files {
         let (state, _) = Manifest::read_only(disk, data_path()).unwrap();
-        let entries: Vec<FileEntry> = state.files.into_values().collect();
+        let mut entries: Vec<FileEntry> = state.files.into_values().collect();
+        // Of samples with the same timestamp the first counts, in this order.
+        entries.sort_by_key(|entry| (entry.max_seq, entry.min_seq));
         let blocks = entries.iter().filter(|entry| matches!(entry.id, FileId::Block(_)));
         let blocks = blocks.map(|entry| {
             let block = Block::open(disk, &entry.id.path(data_path())).unwrap();
