@@ -120,12 +120,18 @@ impl<T> RwLock<T> {
 }
 
 /// `std::sync::OnceLock`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
     /// What makes a look at the value, or setting it, an operation.
     is_set: AtomicBool,
     setting: Mutex<()>,
+}
+
+impl<T> Default for OnceLock<T> {
+    fn default() -> OnceLock<T> {
+        OnceLock::new()
+    }
 }
 
 impl<T> OnceLock<T> {
