@@ -100,9 +100,17 @@ impl CurrentLayers {
     /// Goes on with another head and its open generation. No generation but the open one is there, and that is empty.
     pub(super) fn swap_head(&self, head: Arc<Head>, open: Arc<Generation>) {
         let mut current = self.0.write();
+        if current.head.appliers.is_closed() {
+            head.appliers.close();
+        }
         let spills = current.samples.spills.clone();
         let samples = Arc::new(HeadLayers { spills, generations: vec![open] });
         *current = Arc::new(Layers { blocks: current.blocks.clone(), samples, head });
+    }
+
+    /// Lets the threads that apply end: nothing will be pushed any more, to this head or to one that takes its place.
+    pub(super) fn close_head(&self) {
+        self.0.write().head.appliers.close();
     }
 
     /// Puts blocks in the place of others.

@@ -88,7 +88,7 @@ fn commit_loop(core: &Core) {
     while core.queue.wait(Some(PROBE_INTERVAL)) != Wake::Closed {
         core.commit_once();
     }
-    core.head().appliers.close();
+    core.layers.close_head();
 }
 
 fn apply_loop(core: &Core) {

@@ -157,6 +157,10 @@ impl Appliers {
         self.wake.notify_all();
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.signal.lock().closed
+    }
+
     /// Appends the samples that a generation has of a series within the range, in order of time, and perhaps some around
     /// it, wherever they are at present.
     pub fn read(

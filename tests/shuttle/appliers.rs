@@ -1,7 +1,9 @@
 //! The queues before the shards, with two threads that apply: every request is applied once, in order at every shard,
 //! reported once and only when all of it can be read, and no thread sleeps while there is work.
 
-use shuttle::thread::{JoinHandle, spawn};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shuttle::thread::{JoinHandle, spawn, yield_now};
 use silverback::head::apply::Appliers;
 use silverback::head::encoded::EncodedSeries;
 use silverback::head::generation::Generation;
@@ -13,6 +15,9 @@ use silverback::sync::Arc;
 
 use crate::orders::check;
 use crate::told::Told;
+
+/// See [`check`].
+const ORDERS: usize = 20_000;
 
 const REQUESTS: CommitSeq = 4;
 /// A series of one shard and two of the other.
@@ -66,7 +71,7 @@ impl Shards {
         columns.timestamps
     }
 
-    /// Pushes the request that has one sample of every series, at the time of its sequence.
+    /// Pushes a request with a sample of every series, at the time of its sequence.
     fn push(self: &Arc<Shards>, seq: CommitSeq) {
         let samples = [Sample::new(seq as Timestamp, 1.0)];
         let runs = SLOTS.iter().zip(0..).map(|(slot, position)| (*slot, position, &samples[..]));
@@ -110,7 +115,7 @@ impl Shards {
 
 #[test]
 fn requests_are_applied_once_in_order_and_reported_when_they_can_be_read() {
-    check(2_000, || {
+    check(ORDERS, || {
         let shards = Shards::new();
         let applying = vec![shards.apply_all(), shards.apply_all()];
         for seq in 1..=REQUESTS {
@@ -125,8 +130,35 @@ fn requests_are_applied_once_in_order_and_reported_when_they_can_be_read() {
 }
 
 #[test]
+fn nothing_is_left_by_threads_that_apply_until_they_find_nothing() {
+    check(ORDERS, || {
+        let appliers = Arc::new(Appliers::new(&Generation::new(0, 1), Timestamp::MIN));
+        let applied = Arc::new(AtomicU64::new(0));
+        let push = |appliers: &Appliers, seq: CommitSeq| {
+            let (samples, applied) = ([Sample::new(seq as Timestamp, 1.0)], applied.clone());
+            let work = Work::new([(0, 0, &samples[..])].into_iter(), move |_| {
+                applied.fetch_add(1, Ordering::SeqCst);
+            });
+            appliers.push(seq, &work);
+        };
+        push(&appliers, 1);
+        let [slow, quick] = [(), ()].map(|()| {
+            let appliers = appliers.clone();
+            spawn(move || while appliers.apply_once(&AllInOrder) {})
+        });
+        quick.join().unwrap();
+        // After the other thread, as far as that comes: it may have seen the first request and found it gone.
+        yield_now();
+        push(&appliers, 2);
+        while appliers.apply_once(&AllInOrder) {}
+        slow.join().unwrap();
+        assert_eq!(applied.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
 fn what_was_pushed_before_the_close_is_applied() {
-    check(2_000, || {
+    check(ORDERS, || {
         let shards = Shards::new();
         let applying = vec![shards.apply_all(), shards.apply_all()];
         (1..=REQUESTS).for_each(|seq| shards.push(seq));
@@ -138,7 +170,7 @@ fn what_was_pushed_before_the_close_is_applied() {
 
 #[test]
 fn a_seal_has_what_came_before_it_and_nothing_else() {
-    check(2_000, || {
+    check(ORDERS, || {
         let shards = Shards::new();
         let applying = vec![shards.apply_all(), shards.apply_all()];
         for seq in 1..=REQUESTS {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use shuttle::thread::{JoinHandle, spawn};
-use silverback::db::{Db, Options, Threads, View};
+use silverback::db::{Db, Options, StoreError, Threads, View};
 use silverback::fs::sim::SimDisk;
 use silverback::model::{Batch, Item, Labels, Matcher, Outcome, Sample, TimeRange, Timestamp};
 use silverback::read::{Columns, Source};
@@ -14,6 +14,9 @@ use silverback::sync::Arc;
 
 use crate::orders::check;
 use crate::told::Told;
+
+/// See [`check`].
+const ORDERS: usize = 2_000;
 
 /// The clock at the beginning, in the middle of a window.
 const NOW_MS: Timestamp = 1_699_999_200_000;
@@ -158,8 +161,28 @@ fn options(disk: &SimDisk, clock: &Arc<AtomicI64>, threads: Threads) -> Options 
 }
 
 #[test]
+fn a_view_shows_what_is_acknowledged_while_a_generation_ends() {
+    // Little else happens, and each waits for what it looks at: so few changes of threads suffice to go wrong.
+    check(4 * ORDERS, || {
+        let database = Database::open();
+        let writer = database.writer(&[&[('0', 0, 1)], &[('0', 1, 2)], &[('0', 2, 3)]]);
+        let reader = database.thread(|database| {
+            for count in 1..=3 {
+                database.acked.wait(|all| all.len() >= count);
+                database.read();
+            }
+        });
+        database.acked.wait(|all| !all.is_empty());
+        database.db.flush().unwrap();
+        writer.join().unwrap();
+        reader.join().unwrap();
+        database.db.close().unwrap();
+    });
+}
+
+#[test]
 fn what_is_acknowledged_stays_visible_while_generations_become_files() {
-    check(400, || {
+    check(ORDERS, || {
         let database = Database::open();
         let writers = [
             database.writer(&[&[('0', 0, 1), ('1', 0, 2)], &[('0', 1, 3)], &[('1', -1, 4)]]),
@@ -177,7 +200,7 @@ fn what_is_acknowledged_stays_visible_while_generations_become_files() {
 
 #[test]
 fn of_two_values_for_one_time_one_is_written_and_stays() {
-    check(400, || {
+    check(ORDERS, || {
         let database = Database::open();
         let writer = |value: u32| {
             database.thread(move |database| {
@@ -195,9 +218,27 @@ fn of_two_values_for_one_time_one_is_written_and_stays() {
 }
 
 #[test]
+fn a_database_closes_while_its_head_changes() {
+    check(ORDERS, || {
+        let database = Database::open();
+        database.write(&[('0', 0, 1)]);
+        database.clock.fetch_add(HOURS_MS, Ordering::SeqCst);
+        database.db.flush().unwrap();
+        let maintaining = database.thread(|database| {
+            if let Err(error) = database.db.maintain() {
+                assert!(matches!(error, StoreError::Closed), "{error}");
+            }
+        });
+        database.db.close().unwrap();
+        maintaining.join().unwrap();
+        database.judge_next_start();
+    });
+}
+
+#[test]
 fn what_is_acknowledged_stays_visible_while_the_head_changes() {
     static SWAPPED: AtomicU64 = AtomicU64::new(0);
-    check(400, || {
+    check(ORDERS, || {
         let database = Database::open();
         database.write(&[('0', 0, 1), ('1', 0, 2)]);
         database.clock.fetch_add(HOURS_MS, Ordering::SeqCst);

@@ -3,7 +3,7 @@
 //! changes at chosen places (PCT), which finds what needs a rare coincidence. A test fails by an assertion, or because no
 //! thread can go on. There is nothing here without `--cfg shuttle`:
 //!
-//! `RUSTFLAGS='--cfg shuttle' cargo test --target-dir target/shuttle -p shuttle-tests`
+//! `RUSTFLAGS='--cfg shuttle' cargo test --profile shuttle --target-dir target/shuttle -p shuttle-tests`
 //!
 //! * `queue`: the commit queue and group commit.
 //! * `appliers`: the queues before the shards, and a seal among the requests.
@@ -12,6 +12,7 @@
 //! * `orders`: how many orders, of which kind, and how to run a failed one again.
 //! * `told`: what threads have done, for others to wait for.
 #![cfg(shuttle)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 mod appliers;
 mod database;

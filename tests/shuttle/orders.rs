@@ -15,7 +15,7 @@ use silverback::sync::Arc;
 const STACK_BYTES: usize = 1 << 20;
 
 /// Places at which PCT changes threads: most errors of threads need one or two, a few three.
-const PCT_CHANGES: [usize; 2] = [2, 4];
+const PCT_CHANGES: [usize; 2] = [2, 3];
 
 /// Runs `test` in `count` random orders, and in half as many for each kind of PCT.
 pub fn check(count: usize, test: impl Fn() + Send + Sync + 'static) {

@@ -16,6 +16,9 @@ use crate::told::Told;
 /// A thread that pushes, and the number of its payload.
 type Token = (usize, usize);
 
+/// See [`check`].
+const ORDERS: usize = 15_000;
+
 /// Payloads that each thread pushes.
 const PAYLOADS: usize = 3;
 
@@ -99,7 +102,7 @@ fn is_in_order(tokens: &[Token]) -> bool {
 
 #[test]
 fn payloads_of_several_threads_are_committed_once_and_in_order() {
-    check(1_500, || {
+    check(ORDERS, || {
         let log = Log::new(usize::MAX);
         let pushing = (0..3).map(|thread| log.push_all(thread, false)).collect();
         let committing = vec![log.commit_all(None), log.commit_all(Some(Duration::from_millis(1)))];
@@ -110,7 +113,7 @@ fn payloads_of_several_threads_are_committed_once_and_in_order() {
 
 #[test]
 fn a_payload_wakes_the_thread_that_commits() {
-    check(2_000, || {
+    check(ORDERS, || {
         let log = Log::new(usize::MAX);
         let pushing = (0..2).map(|thread| log.push_all(thread, true)).collect();
         let committing = vec![log.commit_all(None)];
@@ -121,7 +124,7 @@ fn a_payload_wakes_the_thread_that_commits() {
 
 #[test]
 fn a_payload_is_committed_or_refused_where_room_is_short() {
-    check(2_000, || {
+    check(ORDERS, || {
         let log = Log::new(100);
         let pushing = (0..3).map(|thread| log.push_all(thread, false)).collect();
         let committing = vec![log.commit_all(None)];

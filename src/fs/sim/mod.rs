@@ -26,11 +26,13 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
+// Not those of `sync`: a model checker would spend most of its changes of threads inside of the disk.
+use parking_lot::{Mutex, MutexGuard};
 
 use self::faults::Faults;
 use self::log::{Inode, Log, NameChange, Op, Tree, parent};
 use super::{Append, Blob, Disk, Lock, Space, range_within};
-use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::sync::Arc;
 
 /// A simulated disk as one process sees it. Clones are the same disk and the same process.
 #[derive(Clone)]

@@ -1,7 +1,5 @@
 //! Budgets, deadlines, cancelling, and independence of the number of threads.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
@@ -10,6 +8,7 @@ use crate::promql::engine::{Engine, EngineOptions, Limits};
 use crate::promql::query::column_cost;
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
+use crate::sync::{Arc, AtomicBool};
 
 #[test]
 fn samples_held_at_once_are_limited() {
