@@ -24,7 +24,7 @@ use crate::head::registry::Registry;
 use crate::head::registry::layout::FILE_KIND;
 use crate::head::work::Slot;
 use crate::model::{Labels, SeriesRef, TimeRange, Timestamp, is_stale};
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 
 /// A base is not written anew before the definitions behind it are one part in so many of it: so each is rewritten a few
 /// times at most.
@@ -216,12 +216,7 @@ impl Core {
         // Another one, though that is empty: queries that began before would ask it by the slots that were.
         let next = Generation::new(open.number + 1, open.min_seq);
         let head = Head::new(registry, &next, floor);
-        let head = Arc::new(head);
-        self.layers.swap_head(head.clone(), next);
-        if self.closed.load(Ordering::SeqCst) {
-            // Whoever closed the appliers may have closed those that were.
-            head.appliers.close();
-        }
+        self.layers.swap_head(Arc::new(head), next);
         // They remember places in the registry that was.
         self.scratch.lock().clear();
         old.appliers.close();
