@@ -10,6 +10,7 @@ use crate::head::generation::Generation;
 use crate::head::source::HeadLayers;
 use crate::head::spill::Spill;
 use crate::model::CommitSeq;
+use crate::model::Timestamp;
 use crate::sync::{Arc, RwLock};
 
 /// By this spills are sorted. Two end alike where the log was replayed over spills there were, after the manifest was
@@ -37,6 +38,14 @@ impl Layers {
     /// The generation that takes what comes.
     pub(super) fn open_generation(&self) -> &Arc<Generation> {
         self.samples.generations.last().expect("there is always an open generation")
+    }
+
+    /// The time of the newest sample in blocks, spills and what is sealed.
+    pub(super) fn newest_sample(&self) -> Option<Timestamp> {
+        let blocks = self.blocks.iter().map(|block| block.meta().range.maxt);
+        let spills = self.samples.spills.iter().map(|spill| spill.meta().range.maxt);
+        let sealed = self.samples.generations.iter().map(|generation| generation.range().maxt);
+        blocks.chain(spills).chain(sealed).max()
     }
 
     /// Those that are sealed or being sealed, oldest first.

@@ -59,8 +59,9 @@ impl Core {
     /// The disk refused, or a file cannot be read. What was not done is done later; a job that fails holds up no other.
     pub(super) fn maintain_once(&self, maintenance: &mut Maintenance) -> Result<bool, StoreError> {
         const JOBS: [Job; 7] = [
-            Core::drop_once,
+            // First, so that what repeats the samples to be dropped is gone before them.
             Core::spill_due,
+            Core::drop_once,
             Core::rewrite_due,
             Core::merge_once,
             Core::cut_due,
@@ -154,12 +155,14 @@ impl Core {
         let memory_max = self.limits.memory_budget_bytes / OPEN_SAMPLES_BUDGET_SHARE;
         let grown = samples.memory_bytes.saturating_sub(maintenance.sealed_memory_bytes);
         let open_from = open_from((self.clock)());
-        if samples.samples == 0 && samples.queued == 0 {
+        // Samples that were rejected are in the log alone.
+        let has_come = samples.samples > 0 || samples.queued > 0 || wal_bytes > 0;
+        if !has_come {
             maintenance.sealed_open_from = maintenance.sealed_open_from.max(open_from);
         }
         wal_bytes >= self.limits.spill_wal_bytes
             || grown >= memory_max
-            || open_from > maintenance.sealed_open_from && samples.samples > 0
+            || open_from > maintenance.sealed_open_from && has_come
     }
 
     /// Ends the open generation. What came in time for a window that is over by now is not late.
@@ -214,7 +217,7 @@ impl Core {
             bytes_max: self.retention_bytes_max(),
         };
         let blocks = self.block_infos();
-        let newest = self.newest_sample();
+        let newest = self.layers.get().newest_sample().unwrap_or(Timestamp::MIN);
         let other = self.other_bytes();
         let dropped = retention::dropped(&blocks, limits, other, (self.clock)(), newest);
         if dropped.is_empty() {

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod rebuild;
 pub mod recover;
 mod registry_files;
+mod repeats;
 mod seal;
 mod spill;
 pub mod stats;

@@ -211,7 +211,7 @@ impl Core {
         let registered = registry.len() as Slot;
         self.store.commit(edit, &[])?;
         let layers = self.layers.get();
-        let floor = self.newest_sample();
+        let floor = layers.newest_sample().unwrap_or(Timestamp::MIN);
         let open = layers.open_generation();
         // Another one, though that is empty: queries that began before would ask it by the slots that were.
         let next = Generation::new(open.number + 1, open.min_seq);
@@ -262,14 +262,6 @@ impl Core {
             came.extend(refs.into_iter().zip(old.registry.labels_of(&slots)));
         }
         came
-    }
-
-    /// The time of the newest sample that is in a file.
-    pub(super) fn newest_sample(&self) -> Timestamp {
-        let layers = self.layers.get();
-        let blocks = layers.blocks.iter().map(|block| block.meta().range.maxt);
-        let spills = layers.samples.spills.iter().map(|spill| spill.meta().range.maxt);
-        blocks.chain(spills).max().unwrap_or(Timestamp::MIN)
     }
 }
 

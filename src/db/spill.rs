@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::Core;
 use super::manifest::{Edit, FileEntry, FileId};
+use super::repeats::Repeats;
 use super::store::StoreError;
 use crate::head::chunk_list::sample_count;
 use crate::head::generation::Generation;
@@ -52,9 +53,10 @@ impl Core {
         let mut spills = Vec::new();
         for generation in generations {
             for part in generation.parts() {
-                let (entry, spill) = self.write_part(generation, part)?;
-                edit.add.push(entry);
-                spills.push(spill);
+                if let Some((entry, spill)) = self.write_part(generation, part)? {
+                    edit.add.push(entry);
+                    spills.push(spill);
+                }
             }
         }
         Ok((registered, spills))
@@ -65,25 +67,40 @@ impl Core {
         let _ = self.store.disk.remove(path);
     }
 
-    /// Writes one part of a sealed generation.
+    /// Writes one part of a sealed generation; None if all of it is in older layers.
     fn write_part(
         &self,
         generation: &Generation,
         part: Part,
-    ) -> Result<(FileEntry, Arc<Spill>), StoreError> {
+    ) -> Result<Option<(FileEntry, Arc<Spill>)>, StoreError> {
         let (id, path) = self.store.next_file(FileId::Spill);
         let written =
             self.write_spill(&path, generation, part).map_err(StoreError::io("write", &path));
-        written.inspect_err(|_| self.remove(&path))?;
-        self.open_spill(id, &path)
+        if !written.inspect_err(|_| self.remove(&path))? {
+            self.remove(&path);
+            return Ok(None);
+        }
+        self.open_spill(id, &path).map(Some)
     }
 
-    fn write_spill(&self, path: &Path, generation: &Generation, part: Part) -> io::Result<()> {
+    /// False, and a file that is of no use, if nothing is to be written.
+    fn write_spill(&self, path: &Path, generation: &Generation, part: Part) -> io::Result<bool> {
         let mut writer = SpillWriter::create(&*self.store.disk, path)?;
         let range = generation.part_range(part);
-        self.each_by_ref(generation, part, |series, chunks| {
+        let mut repeats = Repeats::of(generation, &self.layers.get());
+        self.each_by_ref(generation, part, |series, slot, chunks| {
+            let chunks = match &mut repeats {
+                Some(repeats) => repeats.leave_out(slot, chunks).map_err(io::Error::other)?,
+                None => chunks,
+            };
+            if chunks.is_empty() {
+                return Ok(());
+            }
             writer.push(series, range, sample_count(chunks), chunks)
         })?;
+        if writer.series() == 0 {
+            return Ok(false);
+        }
         self.head().registry.check().map_err(io::Error::other)?;
         writer.finish(SpillOptions {
             part,
@@ -92,7 +109,7 @@ impl Core {
             tier: 0,
             created_ms: (self.clock)(),
         })?;
-        Ok(())
+        Ok(true)
     }
 
     /// The series of a part in order of their refs.
@@ -100,7 +117,7 @@ impl Core {
         &self,
         generation: &Generation,
         part: Part,
-        mut each: impl FnMut(SeriesRef, &[u8]) -> io::Result<()>,
+        mut each: impl FnMut(SeriesRef, Slot, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let runs =
             (0..SHARDS).filter_map(|shard| Some((shard, generation.shard(shard)?.get(&part)?)));
@@ -112,10 +129,9 @@ impl Core {
         }
         let slots: Vec<Slot> = series.iter().map(|(slot, _)| *slot).collect();
         let refs = self.head().registry.refs_of(&slots);
-        let mut by_ref: Vec<(SeriesRef, &[u8])> =
-            refs.into_iter().zip(series).map(|(series, (_, list))| (series, list)).collect();
+        let mut by_ref: Vec<(SeriesRef, (Slot, &[u8]))> = refs.into_iter().zip(series).collect();
         by_ref.sort_unstable_by_key(|(series, _)| *series);
-        by_ref.into_iter().try_for_each(|(series, list)| each(series, list))
+        by_ref.into_iter().try_for_each(|(series, (slot, list))| each(series, slot, list))
     }
 
     /// Opens a spill that was just written, and describes it for the manifest.

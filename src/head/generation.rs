@@ -17,6 +17,8 @@ pub struct Generation {
     pub number: u64,
     /// The sequence of the first request that it may hold.
     pub min_seq: CommitSeq,
+    /// It was made of the log at a start, and may repeat what older layers have.
+    pub is_replayed: bool,
     shards: [OnceLock<Runs>; SHARDS],
     max_seq: OnceLock<CommitSeq>,
 }
@@ -24,9 +26,19 @@ pub struct Generation {
 impl Generation {
     /// An empty one that is open.
     pub fn new(number: u64, min_seq: CommitSeq) -> Arc<Generation> {
+        Generation::with(number, min_seq, false)
+    }
+
+    /// An empty one to be filled with what a start replays.
+    pub fn replayed(number: u64, min_seq: CommitSeq) -> Arc<Generation> {
+        Generation::with(number, min_seq, true)
+    }
+
+    fn with(number: u64, min_seq: CommitSeq, is_replayed: bool) -> Arc<Generation> {
         Arc::new(Generation {
             number,
             min_seq,
+            is_replayed,
             shards: std::array::from_fn(|_| OnceLock::new()),
             max_seq: OnceLock::new(),
         })

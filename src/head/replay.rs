@@ -45,7 +45,7 @@ impl ReplayedSamples {
         open_from: Timestamp,
     ) -> Arc<Generation> {
         let (ends, sorted) = self.sort();
-        let generation = Generation::new(number, seqs.0);
+        let generation = Generation::replayed(number, seqs.0);
         generation.end_at(seqs.1);
         let mut builders: Vec<_> = (0..SHARDS).map(|_| RunsBuilder::new(open_from)).collect();
         let mut columns = Columns::default();

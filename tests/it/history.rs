@@ -52,6 +52,9 @@ pub struct History {
     held: Option<(View, Contents)>,
     /// The disk may refuse.
     is_sick: bool,
+    /// Dropped for their age while the disk refused the spill of what is in the log behind them: a start may find in the
+    /// log what was sent for them again.
+    dropped_sick: BTreeSet<(String, i64)>,
 }
 
 impl History {
@@ -71,6 +74,7 @@ impl History {
             last: Vec::new(),
             held: None,
             is_sick: false,
+            dropped_sick: BTreeSet::new(),
         }
     }
 
@@ -273,9 +277,15 @@ impl History {
             apply(&mut state, &refused.iter().filter(is_there).copied().collect::<Vec<_>>());
             state
         };
+        let certain: Contents = found
+            .iter()
+            .filter(|(key, _)| !(self.dropped_sick.contains(*key) && self.may_go(key)))
+            .map(|(key, bits)| (key.clone(), *bits))
+            .collect();
+        self.assert_sent(&found);
         let state = self.states[acknowledged..].iter().find(|state| {
             let state = with_refused(state);
-            is_within(&found, &state)
+            is_within(&certain, &state)
                 && state.keys().all(|k| found.contains_key(k) || self.may_go(k))
         });
         let Some(state) = state else {
@@ -313,6 +323,10 @@ impl History {
         let is_whole = may_drop || self.expected.keys().all(|key| found.contains_key(key));
         let difference = || difference(found, &self.expected);
         assert!(lost.is_none() && invented.is_none() && is_whole, "{}", difference());
+        if self.is_sick {
+            let dropped = self.expected.keys().filter(|key| !found.contains_key(*key)).cloned();
+            self.dropped_sick.extend(dropped);
+        }
         // Where the sample that came first is gone, a start may find in the log one that was rejected because of it.
         others().for_each(|(key, bits)| self.assert_sent(&[(key.clone(), *bits)].into()));
         self.expected = found.clone();

@@ -148,3 +148,19 @@ fn a_ref_with_two_label_sets_is_reported_and_both_series_go_on() {
         db.close().unwrap();
     }
 }
+
+#[test]
+fn what_a_start_replays_is_not_kept_twice() {
+    let disk = SimDisk::new();
+    let db = Db::open(options(&disk)).unwrap();
+    write(&db, &[(1, 1_000, 1.0), (2, 1_000, 2.0)]).unwrap();
+    db.flush().unwrap();
+    // One sample again, one that is rejected, one that is new: all are in the log.
+    write(&db, &[(1, 1_000, 1.0), (2, 1_000, 9.0), (3, 1_000, 3.0)]).unwrap();
+    let db = Db::open(options(&disk.kill())).unwrap();
+    let expected = of(&[&[(1, 1_000, 1.0), (2, 1_000, 2.0), (3, 1_000, 3.0)]]);
+    assert!(contents(&db.view()) == expected);
+    db.flush().unwrap();
+    assert!(contents(&db.view()) == expected);
+    assert_eq!(db.stats().ladder.block_samples, 3);
+}
