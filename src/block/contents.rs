@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chunks::read_chunks;
+use super::layout::VALUES_ELSEWHERE;
 use super::pages::PlaceReader;
 use super::reader::Block;
 use crate::encoding::column::layout::*;
@@ -75,6 +76,9 @@ impl Block {
 
 /// What the tag of a value column says.
 fn codec(tag: Option<u8>) -> &'static str {
+    if tag == Some(VALUES_ELSEWHERE) {
+        return "equal to an earlier column";
+    }
     match tag.map(|tag| tag & TAG_SCALE_MASK) {
         Some(TAG_CONSTANT) => "constant",
         Some(TAG_XOR) => "xor",

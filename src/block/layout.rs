@@ -74,5 +74,10 @@ pub const RICE_QUOTIENT_MAX: u32 = 24;
 /// Most low bits of a gap in a Rice list: together with the quotient they fit one look ahead.
 pub const RICE_BITS_MAX: u32 = 30;
 
+/// What begins a reference to an equal value column, in the place of a column's tag: no tag of a column is that.
+pub const VALUES_ELSEWHERE: u8 = 0xff;
+/// Shorter columns are written again: a reference takes up to half of that.
+pub const SHARED_VALUES_BYTES_MIN: usize = 16;
+
 /// Bytes that a gap in a timestamp column takes at least, which bounds how many are believed.
 pub const GAP_BYTES_MIN: usize = 2;

@@ -30,6 +30,7 @@ mod runs;
 mod select;
 mod series;
 mod times;
+mod values;
 mod verify;
 mod writer;
 

@@ -10,6 +10,7 @@ use super::reader::Block;
 use super::rows::RowReader;
 use super::select;
 use super::times::Part;
+use super::values;
 use crate::encoding::column::decode_floats;
 use crate::fs::sealed::FileError;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
@@ -235,8 +236,7 @@ pub fn read_samples(
             out.timestamps.truncate(before);
             continue;
         }
-        let start = place.offset + chunk.values_start as u64;
-        let values = &bytes[chunk.values_start..chunk.values_start + chunk.values_len];
+        let (start, values) = values::column(block, place, bytes, &chunk)?;
         let count = out.timestamps.len() - before;
         block.at(start, decode_floats(values, count, &mut out.floats))?;
         keep(&mut out.timestamps, before, &within);

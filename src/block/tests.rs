@@ -336,6 +336,25 @@ fn series_scraped_together_share_their_timestamps() {
     assert_eq!(block.footer().column_count, 1);
 }
 
+#[test]
+fn equal_values_are_written_once() {
+    let value = |step: i64| (step * step % 977) as f64;
+    let samples = |more: f64| (0..9_000).map(|step| (step * 15_000, value(step) + more)).collect();
+    let differs = |series: i64| if series % 10 == 3 { series as f64 } else { 0.0 };
+    let series = (10..50).map(|n| (named(&format!("m{n}")), samples(differs(n))));
+    let series: Series = series.collect();
+    let disk = write(&series);
+    let block = open(&disk);
+    assert_eq!(streamed(&block, TimeRange::ALL), expected(&series));
+    assert_same(&block, &series, &[], TimeRange::new(4_000 * 15_000, 8_000 * 15_000));
+    assert_lookups(&block, &series);
+    assert_eq!(block.verify(), []);
+    let contents = block.contents().unwrap();
+    let shared = contents.codecs["equal to an earlier column"];
+    assert_eq!(contents.chunk_count - shared.columns, 5 * contents.chunk_count / 40);
+    assert!(shared.bytes < 10 * shared.columns);
+}
+
 /// Everything that a block can be asked; `None` if any answer is an error.
 fn all_answers(disk: &SimDisk, name: &str) -> Option<Vec<(Labels, Bits)>> {
     let block = Arc::new(Block::open(disk, Path::new(PATH)).ok()?);

@@ -14,6 +14,7 @@ use super::labels::LabelsWriter;
 use super::layout::BLOCK;
 use super::pages::{PagesWriter, Place, Units};
 use super::times::{TimeColumns, Use};
+use super::values::ValueColumns;
 use super::{BlockMeta, BlockOptions};
 use crate::encoding::column::{COLUMN_VALUES_MAX, ColumnEncoder};
 use crate::encoding::cursor::put_varint;
@@ -30,6 +31,7 @@ pub struct BlockWriter {
     units: Units,
     encoder: ColumnEncoder,
     times: TimeColumns,
+    value_columns: ValueColumns,
     labels: LabelsWriter,
     pages: PagesWriter,
     last: Option<Labels>,
@@ -52,6 +54,7 @@ impl BlockWriter {
             options,
             encoder: ColumnEncoder::default(),
             times: TimeColumns::default(),
+            value_columns: ValueColumns::default(),
             labels: LabelsWriter::default(),
             pages: PagesWriter::default(),
             last: None,
@@ -79,6 +82,7 @@ impl BlockWriter {
         let offset = self.out.position();
         self.out.write(&self.head)?;
         self.out.write(&self.values)?;
+        self.value_columns.written(offset + self.head.len() as u64);
         let (first, last) = (samples.timestamps[0], samples.timestamps[samples.len() - 1]);
         let len = self.out.position() - offset;
         let place = Place { offset, len, extent: self.units.extent(first, last) };
@@ -121,12 +125,17 @@ impl BlockWriter {
         self.chunks.clear();
         let mut cuts = Vec::new();
         cut(&samples.timestamps, 0, self.options.range, &mut cuts);
-        for range in cuts {
+        for range in &cuts {
             let timestamps = &samples.timestamps[range.clone()];
             let used = self.times.place(timestamps, &mut self.encoder, &mut self.out)?;
-            let before = self.values.len();
+            self.chunks.push((used, 0));
+        }
+        let offset = self.out.position();
+        for (range, (_, len)) in cuts.into_iter().zip(&mut self.chunks) {
+            let start = self.values.len();
             self.encoder.floats(&samples.floats[range], &mut self.values);
-            self.chunks.push((used, self.values.len() - before));
+            self.value_columns.share(start, offset, &mut self.values);
+            *len = self.values.len() - start;
         }
         self.head.clear();
         put_varint(&mut self.head, self.chunks.len() as u64);

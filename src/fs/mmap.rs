@@ -89,6 +89,26 @@ impl Guard {
     pub(super) fn poisoned(&self) -> bool {
         self.slot.poisoned.load(Ordering::SeqCst)
     }
+
+    /// Brings bytes of its map into memory.
+    ///
+    /// # Errors
+    /// The storage cannot give them all. Touching them would poison the map; now nobody has to.
+    pub(super) fn populate(&self, bytes: &[u8]) -> io::Result<()> {
+        let into_page = bytes.as_ptr() as usize % PAGE_BYTES.load(Ordering::SeqCst);
+        let start = bytes.as_ptr().wrapping_sub(into_page).cast_mut().cast();
+        // SAFETY: the pages are of a map that lives as long as the bytes; reading them ahead changes nothing.
+        if unsafe { libc::madvise(start, bytes.len() + into_page, libc::MADV_POPULATE_READ) } == 0 {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON)) => {
+                Err(error)
+            }
+            // Linux before 5.14 does not know the advice, and may lack memory for it: the pages come when touched.
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Debug for Guard {

@@ -94,6 +94,15 @@ pub trait Blob: Send + Sync + fmt::Debug {
     /// an error if the storage below could not give the bytes.
     fn bytes(&self, offset: u64, len: usize) -> io::Result<Bytes>;
 
+    /// Makes sure that bytes can be read. Bytes that are read without that, and cannot be, spoil the whole file for
+    /// [`Blob::check`].
+    ///
+    /// # Errors
+    /// The storage could not give them, or they are beyond the end.
+    fn populate(&self, _offset: u64, _len: usize) -> io::Result<()> {
+        Ok(())
+    }
+
     /// An error if the storage failed under bytes already given, which then read as zeros: to be asked after decoding
     /// them, before the result is used.
     fn check(&self) -> io::Result<()> {

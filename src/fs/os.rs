@@ -173,6 +173,12 @@ impl Blob for OsBlob {
         Ok(self.content.slice(range_within(self.content.len(), offset, len)?))
     }
 
+    fn populate(&self, offset: u64, len: usize) -> io::Result<()> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let bytes = &self.content[range_within(self.content.len(), offset, len)?];
+        guard.populate(bytes)
+    }
+
     fn check(&self) -> io::Result<()> {
         match &self.guard {
             Some(guard) if guard.poisoned() => Err(io::Error::other(format!(

@@ -148,6 +148,7 @@ fn the_limits_are_those_of_the_code() {
         ("EXTENT_UNITS_MAX", EXTENT_UNITS_MAX as usize),
         ("RICE_QUOTIENT_MAX", RICE_QUOTIENT_MAX as usize),
         ("RICE_BITS_MAX", RICE_BITS_MAX as usize),
+        ("SHARED_VALUES_BYTES_MIN", SHARED_VALUES_BYTES_MIN),
     ];
     assert_eq!(told.len(), limits.len());
     for (name, value) in limits {

@@ -144,7 +144,7 @@ impl SealedFile {
     /// Checks every page, also those checked before, and gives the damage found: one entry per page.
     pub fn verify(&self) -> Vec<Corrupt> {
         let pages = 0..self.data_len.div_ceil(PAGE_BYTES);
-        pages.filter(|page| !self.page_is_good(*page)).map(|page| self.page_damage(page)).collect()
+        pages.filter_map(|page| self.page_damage(page)).collect()
     }
 
     /// The error for what is wrong at an offset of this file.
@@ -158,24 +158,27 @@ impl SealedFile {
         if word.load(Ordering::Relaxed) & bit != 0 {
             return Ok(());
         }
-        if !self.page_is_good(page) {
-            return Err(FileError::Corrupt(self.page_damage(page)));
+        if let Some(damage) = self.page_damage(page) {
+            return Err(FileError::Corrupt(damage));
         }
         word.fetch_or(bit, Ordering::Relaxed);
         Ok(())
     }
 
+    /// What is wrong with a page: that the storage cannot give it, or that its checksum differs.
     #[cold]
-    fn page_is_good(&self, page: usize) -> bool {
+    fn page_damage(&self, page: usize) -> Option<Corrupt> {
         let start = page * PAGE_BYTES;
-        let data = &self.content[start..self.data_len.min(start + PAGE_BYTES)];
+        let end = self.data_len.min(start + PAGE_BYTES);
+        let damage = |what| Some(Corrupt::at(start as u64, what).in_file(&self.path, 0));
+        if self.blob.populate(start as u64, end - start).is_err() {
+            return damage("page that the storage cannot give");
+        }
         let entry = &self.content[self.data_len + page * PAGE_CRC_BYTES..][..PAGE_CRC_BYTES];
-        crc32fast::hash(data).to_le_bytes() == entry
-    }
-
-    fn page_damage(&self, page: usize) -> Corrupt {
-        let offset = (page * PAGE_BYTES) as u64;
-        Corrupt::at(offset, "page checksum").in_file(&self.path, 0)
+        match crc32fast::hash(&self.content[start..end]).to_le_bytes() == entry {
+            true => None,
+            false => damage("page checksum"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::layout::*;
 use super::{FileError, SealedFile, SealedWriter};
 use crate::fs::Disk;
+use crate::fs::os::OsDisk;
 use crate::fs::sim::SimDisk;
 
 const KIND: Kind = Kind { magic: *b"SBTESTED", version: 3 };
@@ -94,4 +95,24 @@ fn a_newer_version_and_another_kind_are_told_apart_from_damage() {
     let other = Kind { magic: *b"SBOTHERS", ..KIND };
     let error = SealedFile::open(&disk, Path::new(PATH), other).unwrap_err();
     assert!(error.to_string().contains("magic number"), "{error}");
+}
+
+#[test]
+fn pages_that_the_storage_cannot_give_cost_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let data = pattern(3 * PAGE_BYTES);
+    let mut writer = SealedWriter::create(&OsDisk, &path, KIND).unwrap();
+    writer.write(&data).unwrap();
+    writer.finish(b"footer").unwrap();
+    let file = SealedFile::open(&OsDisk, &path, KIND).unwrap();
+    assert_eq!(file.bytes(0, 2 * PAGE_BYTES).unwrap(), &data[..2 * PAGE_BYTES]);
+    OsDisk.truncate(&path, 2 * PAGE_BYTES as u64).unwrap();
+    let read = file.bytes(2 * PAGE_BYTES as u64, 1);
+    assert!(
+        matches!(&read, Err(FileError::Corrupt(c)) if c.what.contains("cannot give")),
+        "{read:?}"
+    );
+    file.check().unwrap();
+    assert_eq!(file.bytes(0, 2 * PAGE_BYTES).unwrap(), &data[..2 * PAGE_BYTES]);
 }
