@@ -13,7 +13,7 @@ use super::json::{JsonBody, JsonWriter, TooLarge};
 use super::params::Params;
 use super::{Api, now};
 use crate::promql::engine::Limits;
-use crate::promql::value::{Answer, MatrixSeries, QueryStats, Value, VectorElement};
+use crate::promql::value::{Answer, Element, MatrixSeries, QueryStats, Value, VectorElement};
 use crate::sync::{AtomicBool, Ordering};
 
 /// Points of one series in an answer, first one not counted: as in Prometheus, so that dashboards ask for the same steps.
@@ -231,8 +231,13 @@ fn write_vector(out: &mut JsonWriter, elements: &[VectorElement]) -> Result<(), 
         out.separator(index);
         out.raw("{\"metric\":");
         out.labels(&element.labels);
-        out.raw(",\"value\":");
-        out.point(element.timestamp, element.value);
+        match &element.value {
+            Element::Float(value) => {
+                out.raw(",\"value\":");
+                out.point(element.timestamp, *value);
+            }
+            Element::Histogram(_) => {}
+        }
         out.raw("}");
         out.check()?;
     }
@@ -300,7 +305,11 @@ mod tests {
         let string = Value::String { timestamp: 0, value: "a\"b".to_string() };
         assert!(text(string, None, false).await.contains(r#""string","result":[0,"a\"b"]"#));
         let labels = Labels::from_pairs([("__name__", "up"), ("job", "<x>")]);
-        let points = Columns { timestamps: vec![1, 1000], floats: vec![f64::NAN, 2.5] };
+        let points = Columns {
+            timestamps: vec![1, 1000],
+            floats: vec![f64::NAN, 2.5],
+            ..Columns::default()
+        };
         let matrix = Value::Matrix(vec![MatrixSeries { labels: labels.clone(), points }]);
         assert!(text(matrix, None, false).await.ends_with(
             r#""result":[{"metric":{"__name__":"up","job":"\u003cx\u003e"},"values":[[0.001,"NaN"],[1,"2.5"]]}]}}"#
@@ -310,7 +319,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_cuts_and_says_so() {
-        let element = VectorElement { labels: Labels::empty(), timestamp: 0, value: 1.0 };
+        let element =
+            VectorElement { labels: Labels::empty(), timestamp: 0, value: Element::Float(1.0) };
         let both = Value::Vector(vec![element.clone(), element]);
         let cut = text(both.clone(), Some(1), false).await;
         assert!(cut.contains(r#""result":[{"metric":{},"value":[0,"1"]}]}"#), "{cut}");

@@ -146,7 +146,7 @@ impl<'a> Merger<'a> {
         self.merge.merge_into(&mut self.columns);
         self.list.clear();
         self.range = TimeRange::EMPTY;
-        let Columns { timestamps, floats } = &self.columns;
+        let Columns { timestamps, floats, .. } = &self.columns;
         self.encoder.encode(timestamps, floats, |range, count, bytes| {
             self.range.include(range.mint);
             self.range.include(range.maxt);

@@ -53,7 +53,7 @@ impl Repeats {
     ) -> Result<&'a [u8], Corrupt> {
         self.columns.clear();
         decode(list, &mut self.columns)?;
-        let Columns { timestamps, floats } = &self.columns;
+        let Columns { timestamps, floats, .. } = &self.columns;
         if timestamps.first().is_none_or(|first| *first > self.newest) {
             return Ok(list);
         }

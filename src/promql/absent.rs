@@ -56,7 +56,7 @@ pub fn presence(
             let mut present = Bits::new(count);
             for index in chunk {
                 operator.column(index, &mut scratch, &mut column)?;
-                present.union(&column.present);
+                present.union(&column.presence());
             }
             Ok(present)
         },

@@ -118,7 +118,8 @@ fn range_call<'q>(
         _ => Notes::None,
     };
     let series = range.input.series().to_vec();
-    let operator = Box::new(RangeCall { range, series, function, args: scalar_args, notes });
+    let mixed = functions::mixed_function(name);
+    let operator = Box::new(RangeCall { range, series, function, mixed, args: scalar_args, notes });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),

@@ -1,6 +1,11 @@
 //! One series over the steps of a query: a value and a presence bit per step, since NaN is a value. Plain data that
 //! every operator fills and reads; it knows no labels and no time.
 
+use std::fmt;
+
+use crate::model::Histogram;
+use crate::sync::Arc;
+
 /// A set of steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bits {
@@ -81,11 +86,79 @@ impl Bits {
     }
 }
 
-/// The values of one series at the steps where it has one. Values at absent steps mean nothing.
+/// A value of either kind.
+#[derive(Debug, Clone)]
+pub enum Element {
+    Float(f64),
+    Histogram(Arc<Histogram>),
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Element::Float(value) => fmt::Display::fmt(value, f),
+            Element::Histogram(histogram) => fmt::Display::fmt(histogram, f),
+        }
+    }
+}
+
+impl Element {
+    pub fn float(&self) -> Option<f64> {
+        match self {
+            Element::Float(value) => Some(*value),
+            Element::Histogram(_) => None,
+        }
+    }
+}
+
+/// The values of one series at the steps where it has one. Floats at absent steps mean nothing; no step has both a
+/// float and a histogram. Few series have histograms: whoever does not look at them drops them.
 #[derive(Debug, Clone, Default)]
 pub struct Column {
     pub values: Vec<f64>,
+    /// The steps with a float.
     pub present: Bits,
+    pub histograms: HistogramColumn,
+}
+
+/// The histograms of a column.
+#[derive(Debug, Clone, Default)]
+pub struct HistogramColumn {
+    /// One per step; empty if there are none at all.
+    at: Vec<Option<Arc<Histogram>>>,
+}
+
+impl HistogramColumn {
+    pub fn is_empty(&self) -> bool {
+        self.at.iter().all(Option::is_none)
+    }
+
+    pub fn clear(&mut self) {
+        self.at.clear();
+    }
+
+    pub fn get(&self, step: usize) -> Option<&Arc<Histogram>> {
+        self.at.get(step)?.as_ref()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Arc<Histogram>)> {
+        self.at.iter().enumerate().filter_map(|(step, histogram)| Some((step, histogram.as_ref()?)))
+    }
+
+    /// Leaves those at the steps that `keeps` approves of.
+    pub fn retain(&mut self, mut keeps: impl FnMut(usize) -> bool) {
+        for (step, histogram) in self.at.iter_mut().enumerate() {
+            if histogram.is_some() && !keeps(step) {
+                *histogram = None;
+            }
+        }
+    }
+
+    /// What they cost of the budget, in samples.
+    pub fn cost(&self) -> usize {
+        let pointers = self.at.len().div_ceil(2);
+        self.iter().map(|(_, histogram)| histogram.sample_cost()).sum::<usize>() + pointers
+    }
 }
 
 impl Column {
@@ -100,6 +173,7 @@ impl Column {
         self.values.clear();
         self.values.resize(len, 0.0);
         self.present.reset(len);
+        self.histograms.clear();
     }
 
     pub fn len(&self) -> usize {
@@ -108,11 +182,20 @@ impl Column {
 
     /// Absent at every step.
     pub fn is_empty(&self) -> bool {
-        self.present.is_empty()
+        self.present.is_empty() && self.histograms.is_empty()
     }
 
+    /// The float at a step.
     pub fn get(&self, step: usize) -> Option<f64> {
         self.present.contains(step).then(|| self.values[step])
+    }
+
+    /// The value of either kind at a step.
+    pub fn element(&self, step: usize) -> Option<Element> {
+        match self.get(step) {
+            Some(value) => Some(Element::Float(value)),
+            None => self.histograms.get(step).cloned().map(Element::Histogram),
+        }
     }
 
     pub fn set(&mut self, step: usize, value: f64) {
@@ -120,13 +203,36 @@ impl Column {
         self.present.insert(step);
     }
 
-    /// The present steps and their values.
+    /// Puts a histogram at a step that has no float.
+    pub fn set_histogram(&mut self, step: usize, histogram: Arc<Histogram>) {
+        if self.histograms.at.is_empty() {
+            self.histograms.at.resize(self.values.len(), None);
+        }
+        self.histograms.at[step] = Some(histogram);
+    }
+
+    pub fn set_element(&mut self, step: usize, element: Element) {
+        match element {
+            Element::Float(value) => self.set(step, value),
+            Element::Histogram(histogram) => self.set_histogram(step, histogram),
+        }
+    }
+
+    /// The steps with a value of either kind.
+    pub fn presence(&self) -> Bits {
+        let mut present = self.present.clone();
+        self.histograms.iter().for_each(|(step, _)| present.insert(step));
+        present
+    }
+
+    /// The steps with a float, and the floats.
     pub fn iter(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         self.present.iter().map(|step| (step, self.values[step]))
     }
 
-    /// Replaces every present value, or removes it.
+    /// Replaces every float, or removes it; histograms are dropped.
     pub fn filter_map(&mut self, mut f: impl FnMut(usize, f64) -> Option<f64>) {
+        self.histograms.clear();
         for index in 0..self.present.words.len() {
             let mut rest = self.present.words[index];
             while rest != 0 {
@@ -143,15 +249,24 @@ impl Column {
     pub fn copy_from(&mut self, other: &Column) {
         self.values.clone_from(&other.values);
         self.present.words.clone_from(&other.present.words);
+        self.histograms.at.clone_from(&other.histograms.at);
     }
 
-    /// Takes over the steps of `other`. `Err`: the first step both have.
+    /// Takes over the steps of `other`. `Err`: a step that both have.
     pub fn merge(&mut self, other: &Column) -> Result<(), usize> {
-        if let Some(step) = self.present.first_common(&other.present) {
+        let plain = self.histograms.at.is_empty() && other.histograms.at.is_empty();
+        let shared = match plain {
+            true => self.present.first_common(&other.present),
+            false => self.presence().first_common(&other.presence()),
+        };
+        if let Some(step) = shared {
             return Err(step);
         }
         for (step, value) in other.iter() {
             self.set(step, value);
+        }
+        for (step, histogram) in other.histograms.iter() {
+            self.set_histogram(step, histogram.clone());
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::timeline::{Frame, Timeline};
 use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
 use super::window::{RangeInput, RangeVector, Reading};
 use crate::model::{Labels, Timestamp};
-use crate::read::{Columns, Source};
+use crate::read::{Columns, HistogramSample, Source};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
 
 /// How far back an instant selector looks for a sample: Prometheus' default, so that answers agree.
@@ -192,7 +192,7 @@ fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<V
             let vector = Materialized::of(query, finished(query, operator))?;
             let elements = vector.series.into_iter().zip(&vector.columns);
             let element = |(meta, column): (Meta, &Column)| {
-                let value = column.get(0)?;
+                let value = column.element(0)?;
                 Some(VectorElement { labels: meta.labels, timestamp: time, value })
             };
             Value::Vector(elements.filter_map(element).collect())
@@ -215,7 +215,8 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
         Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
         Node::Scalar(values) => {
             let times = (0..timeline.count).map(|step| timeline.time(step));
-            let points = Columns { timestamps: times.collect(), floats: values };
+            let points =
+                Columns { timestamps: times.collect(), floats: values, ..Columns::default() };
             vec![MatrixSeries { labels: Labels::empty(), points }]
         }
         Node::Text(_) => Vec::new(),
@@ -274,11 +275,15 @@ fn matrix_of(
             let (mut found, mut held) = (Vec::new(), Vec::new());
             for index in chunk {
                 operator.column(index, &mut scratch, &mut column)?;
-                held.push(query.hold(column.present.count())?);
+                held.push(query.hold(column.present.count() + column.histograms.cost())?);
                 let mut points = Columns::default();
                 for (step, value) in column.iter() {
                     points.push(timeline.time(step), value);
                 }
+                points.histograms.extend(column.histograms.iter().map(|(step, histogram)| {
+                    let timestamp = timeline.time(step);
+                    HistogramSample { timestamp, start: 0, histogram: histogram.clone() }
+                }));
                 let labels = operator.series()[index].labels.clone();
                 found.push(MatrixSeries { labels, points });
             }

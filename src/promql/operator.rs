@@ -105,6 +105,11 @@ const SPARE_COLUMNS_MAX: usize = 16;
 /// Steps that [`Materialized::for_each_step`] gathers together: two cache lines of each column.
 const STEPS_PER_BLOCK: usize = 16;
 
+/// What a kept column costs, its histograms included, in samples.
+pub fn kept_cost(column: &Column) -> usize {
+    column_cost(column.len()) + column.histograms.cost()
+}
+
 /// Columns evaluated and kept.
 pub struct Materialized<'q> {
     pub series: Vec<Meta>,
@@ -119,7 +124,7 @@ impl<'q> Materialized<'q> {
         series: Vec<Meta>,
         columns: Vec<Column>,
     ) -> Result<Materialized<'q>, QueryError> {
-        let held = query.hold(columns.iter().map(|column| column_cost(column.len())).sum())?;
+        let held = query.hold(columns.iter().map(kept_cost).sum())?;
         Ok(Materialized::holding(series, columns, held))
     }
 
@@ -144,7 +149,7 @@ impl<'q> Materialized<'q> {
                 for index in chunk {
                     let mut column = Column::default();
                     operator.column(index, &mut scratch, &mut column)?;
-                    held.absorb(query.hold(column_cost(column.len()))?);
+                    held.absorb(query.hold(kept_cost(&column))?);
                     columns.push(column);
                 }
                 Ok((columns, held))
@@ -281,12 +286,12 @@ impl Operator for Repeat<'_> {
         let mut once = scratch.take();
         self.inner.column(index, scratch, &mut once)?;
         out.reset(self.count);
-        if let Some(value) = once.get(0) {
+        if let Some(element) = once.element(0) {
             for step in 0..self.count {
                 if step % CHECK_STEPS == 0 {
                     self.query.check()?;
                 }
-                out.set(step, value);
+                out.set_element(step, element.clone());
             }
         }
         scratch.give(once);

@@ -11,7 +11,7 @@ use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
 use crate::model::{TimeRange, Timestamp, is_stale};
-use crate::read::{Columns, SeriesSet};
+use crate::read::{Columns, HistogramSample, SeriesSet};
 use crate::sync::OnceLock;
 
 /// Steps between two looks at the deadline.
@@ -135,8 +135,9 @@ impl<'q> Selection<'q> {
         self.query.check()?;
         self.set.read(index, slices.take(), samples)?;
         slices.found(samples.len());
-        self.query.count_samples(samples.len(), 0);
-        self.query.hold(samples.len())
+        let cost = samples_cost(samples);
+        self.query.count_samples(cost, 0);
+        self.query.hold(cost)
     }
 }
 
@@ -186,7 +187,7 @@ impl<'q> InstantSelector<'q> {
                 query.check()?;
             }
             let time = self.shift.apply(self.timeline.time(step));
-            while next < samples.len() && samples.timestamps[next] <= time {
+            while next < samples.floats.len() && samples.timestamps[next] <= time {
                 next += 1;
             }
             let sample = |index: usize| (samples.timestamps[index], samples.floats[index]);
@@ -195,7 +196,8 @@ impl<'q> InstantSelector<'q> {
                 continue;
             }
             let ahead = time.saturating_add(query.lookback_delta_ms);
-            let after = (next < samples.len()).then(|| sample(next)).filter(|s| s.0 <= ahead);
+            let after =
+                (next < samples.floats.len()).then(|| sample(next)).filter(|s| s.0 <= ahead);
             found += 1;
             out.set(step, after.map_or(before.1, |after| interpolate(before, after, time)));
         }
@@ -213,7 +215,7 @@ impl<'q> InstantSelector<'q> {
     ) -> Result<(), QueryError> {
         let query = self.selection.query;
         let sample = |index: usize| (samples.timestamps[index], samples.floats[index]);
-        let mut next = 0;
+        let (mut next, mut next_histogram) = (0, 0);
         for step in filling.step..self.timeline.count {
             if step % CHECK_STEPS == CHECK_STEPS - 1 {
                 query.check()?;
@@ -223,12 +225,33 @@ impl<'q> InstantSelector<'q> {
                 break;
             }
             filling.step = step + 1;
-            while next < samples.len() && samples.timestamps[next] <= time {
+            while next < samples.floats.len() && samples.timestamps[next] <= time {
                 next += 1;
+            }
+            let oldest = time.saturating_sub(query.lookback_delta_ms);
+            if !samples.histograms.is_empty() || filling.newest_histogram.is_some() {
+                while next_histogram < samples.histograms.len()
+                    && samples.histograms[next_histogram].timestamp <= time
+                {
+                    next_histogram += 1;
+                }
+                let newest = next_histogram.checked_sub(1).map(|index| &samples.histograms[index]);
+                let newest = newest.or(filling.newest_histogram.as_ref());
+                let float = next.checked_sub(1).map(|index| samples.timestamps[index]);
+                let float = float.or(filling.newest.map(|(timestamp, _)| timestamp));
+                if let Some(newest) = newest
+                    && float < Some(newest.timestamp)
+                {
+                    if newest.timestamp > oldest && !newest.histogram.is_stale() {
+                        filling.found += newest.histogram.sample_cost() as u64;
+                        self.put_histogram(step, newest, out);
+                    }
+                    continue;
+                }
             }
             let newest = next.checked_sub(1).map(sample).or(filling.newest);
             let Some((timestamp, value)) = newest else { continue };
-            if timestamp <= time.saturating_sub(query.lookback_delta_ms) || is_stale(value) {
+            if timestamp <= oldest || is_stale(value) {
                 continue;
             }
             filling.found += 1;
@@ -237,8 +260,18 @@ impl<'q> InstantSelector<'q> {
                 Take::Time => out.set(step, timestamp as f64 / 1e3),
             }
         }
-        filling.newest = samples.len().checked_sub(1).map(sample).or(filling.newest);
+        filling.newest = samples.floats.len().checked_sub(1).map(sample).or(filling.newest);
+        if let Some(last) = samples.histograms.last() {
+            filling.newest_histogram = Some(last.clone());
+        }
         Ok(())
+    }
+
+    fn put_histogram(&self, step: usize, newest: &HistogramSample, out: &mut Column) {
+        match self.take {
+            Take::Value => out.set_histogram(step, newest.histogram.clone()),
+            Take::Time => out.set(step, newest.timestamp as f64 / 1e3),
+        }
     }
 
     /// [`InstantSelector::fill`] over all slices. Returns how many steps have a sample.
@@ -249,7 +282,7 @@ impl<'q> InstantSelector<'q> {
         out: &mut Column,
     ) -> Result<u64, QueryError> {
         let mut slices = self.selection.slices();
-        let mut filling = Filling { step: 0, newest: None, found: 0 };
+        let mut filling = Filling { step: 0, newest: None, newest_histogram: None, found: 0 };
         while filling.step < self.timeline.count {
             let _held = self.selection.read_next(index, &mut slices, samples)?;
             self.fill(samples, slices.read_to(), &mut filling, out)?;
@@ -266,6 +299,7 @@ struct Filling {
     step: usize,
     /// The last sample of the slices before.
     newest: Option<(Timestamp, f64)>,
+    newest_histogram: Option<HistogramSample>,
     found: u64,
 }
 
@@ -333,31 +367,36 @@ impl RangeInput for RangeSelector<'_> {
         let Scratch { samples, slice, .. } = scratch;
         let held = self.selection.read_next(index, slices, slice)?;
         remove_stale(slice);
-        if samples.is_empty() {
-            std::mem::swap(samples, slice);
-        } else {
-            samples.timestamps.append(&mut slice.timestamps);
-            samples.floats.append(&mut slice.floats);
-        }
+        samples.append(slice);
         Ok(held)
     }
 }
 
 /// Staleness markers are no samples of a range.
 fn remove_stale(samples: &mut Columns) {
-    if !samples.floats.iter().any(|value| is_stale(*value)) {
-        return;
-    }
-    let mut kept = 0;
-    for index in 0..samples.len() {
-        if !is_stale(samples.floats[index]) {
-            samples.timestamps[kept] = samples.timestamps[index];
-            samples.floats[kept] = samples.floats[index];
-            kept += 1;
+    if samples.floats.iter().any(|value| is_stale(*value)) {
+        let mut kept = 0;
+        for index in 0..samples.floats.len() {
+            if !is_stale(samples.floats[index]) {
+                samples.timestamps[kept] = samples.timestamps[index];
+                samples.floats[kept] = samples.floats[index];
+                if !samples.starts.is_empty() {
+                    samples.starts[kept] = samples.starts[index];
+                }
+                kept += 1;
+            }
         }
+        samples.timestamps.truncate(kept);
+        samples.floats.truncate(kept);
+        samples.starts.truncate(kept);
     }
-    samples.timestamps.truncate(kept);
-    samples.floats.truncate(kept);
+    samples.histograms.retain(|sample| !sample.histogram.is_stale());
+}
+
+/// What samples count in the budget: histograms by their size.
+pub fn samples_cost(samples: &Columns) -> usize {
+    let histograms = samples.histograms.iter().map(|sample| sample.histogram.sample_cost());
+    samples.floats.len() + histograms.sum::<usize>()
 }
 
 #[cfg(test)]

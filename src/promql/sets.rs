@@ -62,7 +62,7 @@ fn presence(
             let mut found = Vec::new();
             for index in chunk.filter(|index| wanted[ids[*index]]) {
                 operator.column(index, &mut scratch, &mut column)?;
-                found.push((ids[index], column.present.clone()));
+                found.push((ids[index], column.presence()));
             }
             Ok(found)
         },
@@ -122,8 +122,14 @@ impl Operator for Masked<'_> {
         let (inner, id) = self.picks[index];
         self.inner.column(inner, scratch, out)?;
         match (&self.present[id], self.wants_presence) {
-            (Some(present), true) => out.present.intersect(present),
-            (Some(present), false) => out.present.subtract(present),
+            (Some(present), true) => {
+                out.present.intersect(present);
+                out.histograms.retain(|step| present.contains(step));
+            }
+            (Some(present), false) => {
+                out.present.subtract(present);
+                out.histograms.retain(|step| !present.contains(step));
+            }
             (None, _) => {}
         }
         Ok(())

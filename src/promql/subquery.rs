@@ -10,6 +10,7 @@ use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
 use crate::model::TimeRange;
+use crate::read::HistogramSample;
 
 pub struct SubqueryInput<'q> {
     query: &'q Query<'q>,
@@ -54,7 +55,7 @@ impl RangeInput for SubqueryInput<'_> {
         let _column = self.query.hold(column_cost(self.timeline.count))?;
         let mut column = scratch.take();
         self.inner.column(index, scratch, &mut column)?;
-        let held = self.query.hold(column.present.count())?;
+        let held = self.query.hold(column.present.count() + column.histograms.cost())?;
         scratch.samples.clear();
         for (position, (step, value)) in column.iter().enumerate() {
             if position % CHECK_STEPS == 0 {
@@ -62,6 +63,10 @@ impl RangeInput for SubqueryInput<'_> {
             }
             scratch.samples.push(self.timeline.time(step), value);
         }
+        scratch.samples.histograms.extend(column.histograms.iter().map(|(step, histogram)| {
+            let timestamp = self.timeline.time(step);
+            HistogramSample { timestamp, start: 0, histogram: histogram.clone() }
+        }));
         scratch.give(column);
         Ok(held)
     }

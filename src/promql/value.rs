@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use super::column::Element;
 use super::parser::ParseError;
 use crate::model::{Labels, Timestamp};
 use crate::read::{Columns, ReadError};
@@ -27,7 +28,7 @@ pub enum Value {
 pub struct VectorElement {
     pub labels: Labels,
     pub timestamp: Timestamp,
-    pub value: f64,
+    pub value: Element,
 }
 
 #[derive(Debug, Clone)]

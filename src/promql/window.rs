@@ -5,11 +5,11 @@
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
 use super::column::Column;
 use super::functions::extended::{Edges, extended_function};
-use super::functions::{RangeFunction, Window};
+use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::{Held, Query};
-use super::select::{RangeSelector, Reach, Slices};
+use super::select::{RangeSelector, Reach, Slices, samples_cost};
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
@@ -51,6 +51,8 @@ pub struct RangeVector<'q> {
 struct Slot {
     from: usize,
     to: usize,
+    /// Its histograms.
+    histograms: (usize, usize),
     /// Excluded, samples beyond the range included.
     first: Timestamp,
     last: Timestamp,
@@ -71,6 +73,7 @@ struct Sweep {
     /// The samples of the last window.
     from: usize,
     to: usize,
+    histograms: (usize, usize),
     /// Visits since the last look at the deadline.
     unchecked: usize,
     queryable: u64,
@@ -150,12 +153,12 @@ impl<'q> RangeVector<'q> {
             held.absorb(self.input.read_next(index, &mut slices, scratch)?);
             sweep = self.sweep(&scratch.samples, slices.read_to(), sweep, &mut visit)?;
             if sweep.step < self.timeline.count {
-                let slot = self.slot(&scratch.samples, sweep.step, sweep.from, sweep.to);
+                let slot = self.slot(&scratch.samples, &sweep);
                 slices.skip_to(slot.first.saturating_add(1));
-                scratch.samples.timestamps.drain(..slot.from);
-                scratch.samples.floats.drain(..slot.from);
+                scratch.samples.drop_front(slot.from, slot.histograms.0);
                 (sweep.from, sweep.to) = (0, slot.to - slot.from);
-                held.shrink(scratch.samples.len());
+                sweep.histograms = (0, slot.histograms.1 - slot.histograms.0);
+                held.shrink(samples_cost(&scratch.samples));
             }
         }
         query.count_samples(0, sweep.queryable);
@@ -171,12 +174,12 @@ impl<'q> RangeVector<'q> {
         visit: &mut impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<Sweep, QueryError> {
         while sweep.step < self.timeline.count {
-            let slot = self.slot(samples, sweep.step, sweep.from, sweep.to);
+            let slot = self.slot(samples, &sweep);
             if slot.last > read_to {
                 break;
             }
-            (sweep.from, sweep.to) = (slot.from, slot.to);
-            let visited = slot.to - slot.from;
+            (sweep.from, sweep.to, sweep.histograms) = (slot.from, slot.to, slot.histograms);
+            let visited = slot.to - slot.from + slot.histograms_cost(samples);
             sweep.unchecked += STEP_VISITS + visited;
             if sweep.unchecked >= VISITS_PER_CHECK {
                 sweep.unchecked = 0;
@@ -192,19 +195,30 @@ impl<'q> RangeVector<'q> {
     }
 
     /// Times never fall from step to step, so both edges only move right.
-    fn slot(&self, samples: &Columns, step: usize, mut from: usize, mut to: usize) -> Slot {
-        let eval_time = self.timeline.time(step);
+    fn slot(&self, samples: &Columns, sweep: &Sweep) -> Slot {
+        let eval_time = self.timeline.time(sweep.step);
+        let Sweep {
+            mut from, mut to, histograms: (mut first_histogram, mut next_histogram), ..
+        } = *sweep;
         let end = self.shift.apply(eval_time);
         let start = end.saturating_sub(self.range_ms);
         let first = start.saturating_sub(self.beyond.back_ms);
         let last = end.saturating_add(self.beyond.ahead_ms);
-        while to < samples.len() && samples.timestamps[to] <= last {
+        while to < samples.floats.len() && samples.timestamps[to] <= last {
             to += 1;
         }
         while from < to && samples.timestamps[from] <= first {
             from += 1;
         }
-        Slot { from, to, first, last, start, end, eval_time }
+        let histogram_time = |index: usize| samples.histograms[index].timestamp;
+        while next_histogram < samples.histograms.len() && histogram_time(next_histogram) <= last {
+            next_histogram += 1;
+        }
+        while first_histogram < next_histogram && histogram_time(first_histogram) <= first {
+            first_histogram += 1;
+        }
+        let histograms = (first_histogram, next_histogram);
+        Slot { from, to, histograms, first, last, start, end, eval_time }
     }
 
     /// The samples themselves, of an instant query.
@@ -219,9 +233,10 @@ impl<'q> RangeVector<'q> {
         for (index, meta) in self.input.series().iter().enumerate() {
             let mut points = Columns::default();
             self.for_each_window(index, &mut scratch, |_, window| {
-                kept.push(self.query.hold(window.values.len())?);
                 points.timestamps.extend_from_slice(window.timestamps);
                 points.floats.extend_from_slice(window.values);
+                points.histograms.extend_from_slice(window.histograms);
+                kept.push(self.query.hold(samples_cost(&points))?);
                 Ok(())
             })?;
             if !points.is_empty() {
@@ -233,10 +248,17 @@ impl<'q> RangeVector<'q> {
 }
 
 impl Slot {
+    fn histograms_cost(&self, samples: &Columns) -> usize {
+        let histograms = &samples.histograms[self.histograms.0..self.histograms.1];
+        histograms.iter().map(|sample| sample.histogram.sample_cost()).sum()
+    }
+
     fn window<'a>(&self, samples: &'a Columns) -> Window<'a> {
         Window {
             timestamps: &samples.timestamps[self.from..self.to],
             values: &samples.floats[self.from..self.to],
+            starts: samples.starts.get(self.from..self.to).unwrap_or(&[]),
+            histograms: &samples.histograms[self.histograms.0..self.histograms.1],
             range_start: self.start,
             range_end: self.end,
             eval_time: self.eval_time,
@@ -250,6 +272,8 @@ pub struct RangeCall<'q> {
     /// Metric names are dropped already where the function drops them.
     pub series: Vec<Meta>,
     pub function: RangeFunction,
+    /// Of windows with histograms; `None`: they have no result.
+    pub mixed: Option<MixedFunction>,
     /// The scalar arguments, each with a value per step.
     pub args: Vec<Vec<f64>>,
     pub notes: Notes,
@@ -276,15 +300,35 @@ impl RangeCall<'_> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         let mut args = vec![0.0; self.args.len()];
+        let mut remarks = Remarks::default();
         self.range.for_each_window(index, scratch, |step, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
             }
-            if let Some(value) = (self.function)(window, &args) {
-                out.set(step, value);
+            if window.histograms.is_empty() {
+                if let Some(value) = (self.function)(window, &args) {
+                    out.set(step, value);
+                }
+            } else if let Some(mixed) = self.mixed
+                && let Some(element) = mixed(window, &args, &mut remarks)
+            {
+                out.set_element(step, element);
             }
             Ok(())
-        })
+        })?;
+        if !remarks.is_empty() {
+            self.note_remarks(index, remarks);
+        }
+        Ok(())
+    }
+
+    fn note_remarks(&self, index: usize, remarks: Remarks) {
+        let name = self.range.input.series()[index].labels.metric_name();
+        if remarks.has(Remark::MixedKinds) {
+            let message =
+                format!("encountered a mix of histograms and floats for metric name {name:?}");
+            self.range.query.warn(self.range.span, message);
+        }
     }
 
     fn note_counter(&self, index: usize) {

@@ -3,13 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Columns, ReadError, SeriesSet, Source};
-use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use super::{Columns, HistogramSample, ReadError, SeriesSet, Source};
+use crate::model::{Histogram, Labels, Matcher, TimeRange, Timestamp};
+use crate::sync::Arc;
 
 /// Series and their samples.
 #[derive(Debug, Clone, Default)]
 pub struct MemorySource {
-    series: BTreeMap<Labels, BTreeMap<Timestamp, f64>>,
+    series: BTreeMap<Labels, Samples>,
+}
+
+type Samples = BTreeMap<Timestamp, MemorySample>;
+
+/// A value of either kind, and the time it counts from, 0 if that is not known.
+#[derive(Debug, Clone)]
+pub struct MemorySample {
+    pub start: Timestamp,
+    pub value: MemoryValue,
+}
+
+#[derive(Debug, Clone)]
+pub enum MemoryValue {
+    Float(f64),
+    Histogram(Arc<Histogram>),
 }
 
 impl MemorySource {
@@ -17,20 +33,29 @@ impl MemorySource {
         MemorySource::default()
     }
 
-    /// Adds a sample; the first value of a series at a time stays.
+    /// Adds a float sample; the first value of a series at a time stays.
     pub fn add(&mut self, labels: &Labels, timestamp: Timestamp, value: f64) {
+        self.add_sample(
+            labels,
+            timestamp,
+            MemorySample { start: 0, value: MemoryValue::Float(value) },
+        );
+    }
+
+    /// Adds a sample; the first one of a series at a time stays.
+    pub fn add_sample(&mut self, labels: &Labels, timestamp: Timestamp, sample: MemorySample) {
         let samples = match self.series.get_mut(labels) {
             Some(samples) => samples,
             None => self.series.entry(labels.clone()).or_default(),
         };
-        samples.entry(timestamp).or_insert(value);
+        samples.entry(timestamp).or_insert(sample);
     }
 
     fn selected<'a>(
         &'a self,
         matchers: &'a [Matcher],
         range: TimeRange,
-    ) -> impl Iterator<Item = (&'a Labels, &'a BTreeMap<Timestamp, f64>)> {
+    ) -> impl Iterator<Item = (&'a Labels, &'a Samples)> {
         self.series.iter().filter(move |(labels, samples)| {
             matchers.iter().all(|m| m.matches(labels.value(&m.name)))
                 && !range.is_empty()
@@ -78,7 +103,7 @@ impl Source for MemorySource {
 
 struct MemorySet {
     labels: Vec<Labels>,
-    samples: Vec<BTreeMap<Timestamp, f64>>,
+    samples: Vec<Samples>,
 }
 
 impl SeriesSet for MemorySet {
@@ -91,8 +116,15 @@ impl SeriesSet for MemorySet {
         if range.is_empty() {
             return Ok(());
         }
-        for (timestamp, value) in self.samples[index].range(range.mint..=range.maxt) {
-            out.push(*timestamp, *value);
+        for (timestamp, sample) in self.samples[index].range(range.mint..=range.maxt) {
+            let (timestamp, start) = (*timestamp, sample.start);
+            match &sample.value {
+                MemoryValue::Float(value) => out.push_started(timestamp, start, *value),
+                MemoryValue::Histogram(histogram) => {
+                    let histogram = histogram.clone();
+                    out.histograms.push(HistogramSample { timestamp, start, histogram });
+                }
+            }
         }
         Ok(())
     }

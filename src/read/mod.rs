@@ -9,7 +9,8 @@ use std::fmt;
 
 use crate::error::Corrupt;
 use crate::fs::sealed::FileError;
-use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use crate::model::{Histogram, Labels, Matcher, TimeRange, Timestamp};
+use crate::sync::Arc;
 
 /// Something that holds series.
 pub trait Source: Send + Sync {
@@ -58,30 +59,83 @@ pub trait SeriesSet: Send + Sync {
     }
 }
 
-/// Samples of one series as columns of the same length, timestamps strictly increasing.
+/// Samples of one series: floats as columns of the same length, histograms beside them. The timestamps of both ascend
+/// strictly, and none is in both.
 #[derive(Debug, Clone, Default)]
 pub struct Columns {
     pub timestamps: Vec<Timestamp>,
     pub floats: Vec<f64>,
+    /// Of each float sample, the time from which its counter counts, 0 if that is not known; or empty.
+    pub starts: Vec<Timestamp>,
+    pub histograms: Vec<HistogramSample>,
+}
+
+/// A native histogram at a time.
+#[derive(Debug, Clone)]
+pub struct HistogramSample {
+    pub timestamp: Timestamp,
+    /// The time from which it counts, 0 if that is not known.
+    pub start: Timestamp,
+    pub histogram: Arc<Histogram>,
 }
 
 impl Columns {
     pub fn clear(&mut self) {
         self.timestamps.clear();
         self.floats.clear();
+        self.starts.clear();
+        self.histograms.clear();
     }
 
+    /// Adds a float sample without a known start.
     pub fn push(&mut self, timestamp: Timestamp, value: f64) {
+        self.push_started(timestamp, 0, value);
+    }
+
+    /// Adds a float sample.
+    pub fn push_started(&mut self, timestamp: Timestamp, start: Timestamp, value: f64) {
+        if start != 0 && self.starts.is_empty() {
+            self.starts.resize(self.timestamps.len(), 0);
+        }
+        if start != 0 || !self.starts.is_empty() {
+            self.starts.push(start);
+        }
         self.timestamps.push(timestamp);
         self.floats.push(value);
     }
 
+    /// Samples of both kinds.
     pub fn len(&self) -> usize {
-        self.timestamps.len()
+        self.timestamps.len() + self.histograms.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.timestamps.is_empty()
+        self.len() == 0
+    }
+
+    /// Moves all samples of `other`, which come later, to the end.
+    pub fn append(&mut self, other: &mut Columns) {
+        if self.is_empty() {
+            return std::mem::swap(self, other);
+        }
+        if !other.starts.is_empty() || !self.starts.is_empty() {
+            self.starts.resize(self.timestamps.len(), 0);
+            other.starts.resize(other.timestamps.len(), 0);
+        }
+        self.timestamps.append(&mut other.timestamps);
+        self.floats.append(&mut other.floats);
+        self.starts.append(&mut other.starts);
+        self.histograms.append(&mut other.histograms);
+    }
+
+    /// Drops the first samples: so many floats, and so many histograms.
+    pub fn drop_front(&mut self, floats: usize, histograms: usize) {
+        self.timestamps.drain(..floats);
+        self.floats.drain(..floats);
+        if !self.starts.is_empty() {
+            self.starts.drain(..floats);
+        }
+        self.histograms.drain(..histograms);
     }
 }
 

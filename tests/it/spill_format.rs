@@ -49,7 +49,7 @@ fn described() -> Vec<u8> {
     let mut writer = SpillWriter::create(&disk, Path::new(PATH)).unwrap();
     for (series, columns) in example_series() {
         let (mut list, mut whole) = (Vec::new(), TimeRange::EMPTY);
-        let Columns { timestamps, floats } = &columns;
+        let Columns { timestamps, floats, .. } = &columns;
         ChunkEncoder::default().encode(timestamps, floats, |range, count, bytes| {
             whole.include(range.mint);
             whole.include(range.maxt);

@@ -7,10 +7,12 @@ pub mod kahan;
 pub mod labels;
 mod lookup;
 pub mod math;
+mod mixed;
 mod over_time;
 pub mod quantile;
 mod rate;
 mod regression;
+mod remarks;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -18,10 +20,15 @@ mod testing;
 pub use date::date_function;
 pub use lookup::range_function;
 pub use math::math_function;
+pub use mixed::mixed_function;
 pub use over_time::factor_problem;
 pub use table::signature;
 
+pub use remarks::{Remark, Remarks};
+
 use super::ast::ValueType;
+use super::column::Element;
+use crate::read::HistogramSample;
 
 /// What the checker knows of a function.
 #[derive(Debug, PartialEq)]
@@ -63,6 +70,9 @@ pub enum Variadic {
 pub struct Window<'a> {
     pub timestamps: &'a [i64],
     pub values: &'a [f64],
+    /// Of each float sample the time its counter counts from, 0 if not known; or empty.
+    pub starts: &'a [i64],
+    pub histograms: &'a [HistogramSample],
     /// The excluded left edge, ms; `range_end` minus the range.
     pub range_start: i64,
     /// The included right edge, ms: evaluation time with `@` and `offset` applied.
@@ -71,9 +81,12 @@ pub struct Window<'a> {
     pub eval_time: i64,
 }
 
-/// A function of a window and the values of its scalar arguments, in the order of the call without the
+/// A function of a window without histograms and the values of its scalar arguments, in the order of the call without the
 /// matrix. `None`: no result at this step.
 pub type RangeFunction = fn(&Window<'_>, &[f64]) -> Option<f64>;
+
+/// [`RangeFunction`] of a window with histograms, and maybe floats.
+pub type MixedFunction = fn(&Window<'_>, &[f64], &mut Remarks) -> Option<Element>;
 
 /// A function of each value on its own and the values of its scalar arguments.
 pub type MathFunction = fn(f64, &[f64]) -> f64;

@@ -20,6 +20,8 @@ impl WindowOf {
         Window {
             timestamps: &self.timestamps,
             values: &self.values,
+            starts: &[],
+            histograms: &[],
             range_start: start_ms,
             range_end: end_ms,
             eval_time: end_ms,

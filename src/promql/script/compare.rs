@@ -34,7 +34,9 @@ pub fn compare_vector(
             return differs(format!("{} at position {index}, not {position}", element.labels));
         }
         let same = match expected[position].points.first() {
-            Some(Point::Float(value)) => almost_equal(*value, element.value),
+            Some(Point::Float(value)) => {
+                element.value.float().is_some_and(|got| almost_equal(*value, got))
+            }
             _ => false,
         };
         if !same {
@@ -173,7 +175,7 @@ mod tests {
 
     fn element(name: &str, value: f64) -> VectorElement {
         let labels = Labels::from_pairs([("__name__", name)]);
-        VectorElement { labels, timestamp: 0, value }
+        VectorElement { labels, timestamp: 0, value: crate::promql::value::Element::Float(value) }
     }
 
     #[test]
@@ -202,6 +204,7 @@ mod tests {
             points: Columns {
                 timestamps: points.iter().map(|(t, _)| *t).collect(),
                 floats: points.iter().map(|(_, v)| *v).collect(),
+                ..Columns::default()
             },
         };
         let compare =

@@ -13,7 +13,7 @@ use crate::promql::engine::{
     DEFAULT_STEP_MS, Engine, EngineOptions, LOOKBACK_DELTA_MS, Limits, Steps,
 };
 use crate::promql::parser::{ParseOptions, parse};
-use crate::promql::value::{Answer, QueryError, Value, VectorElement};
+use crate::promql::value::{Answer, Element, QueryError, Value, VectorElement};
 
 /// Samples one query of a script may hold: that of Prometheus' test engine, which scripts rely on.
 const SCRIPT_SAMPLES_MAX: u64 = 10_000;
@@ -169,11 +169,17 @@ impl Runner {
         let middle = matrix.iter().filter_map(|series| {
             let index = series.points.timestamps.iter().position(|t| *t == time)?;
             let value = series.points.floats[index];
-            Some(VectorElement { labels: series.labels.clone(), timestamp: time, value })
+            Some(VectorElement {
+                labels: series.labels.clone(),
+                timestamp: time,
+                value: Element::Float(value),
+            })
         });
         let middle: Vec<VectorElement> = middle.collect();
         let checked = match (expected, middle.as_slice()) {
-            (Expected::Scalar(value), [element]) => compare_scalar(*value, element.value),
+            (Expected::Scalar(value), [VectorElement { value: Element::Float(got), .. }]) => {
+                compare_scalar(*value, *got)
+            }
             (Expected::Series { series, .. }, vector) => compare_vector(series, false, vector),
             _ => Err(format!("{} series at the time of the scalar", middle.len())),
         };

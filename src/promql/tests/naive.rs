@@ -59,9 +59,10 @@ fn sources() -> impl Strategy<Value = MemorySource> {
 /// Label set and value at one time, sorted, so that order does not matter.
 fn at(value: &Value, time: i64) -> Vec<(Labels, u64)> {
     let mut elements: Vec<(Labels, u64)> = match value {
-        Value::Vector(vector) => {
-            vector.iter().map(|e| (e.labels.clone(), canonical(e.value))).collect()
-        }
+        Value::Vector(vector) => vector
+            .iter()
+            .map(|e| (e.labels.clone(), canonical(e.value.float().expect("a float"))))
+            .collect(),
         Value::Matrix(matrix) => matrix
             .iter()
             .filter_map(|series| {
