@@ -119,7 +119,9 @@ fn range_call<'q>(
     };
     let series = range.input.series().to_vec();
     let mixed = functions::mixed_function(name);
-    let operator = Box::new(RangeCall { range, series, function, mixed, args: scalar_args, notes });
+    let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
+    let operator =
+        Box::new(RangeCall { range, series, function, sliding, mixed, args: scalar_args, notes });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),

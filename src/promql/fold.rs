@@ -9,18 +9,12 @@ use hashbrown::HashMap;
 use super::aggregate::Groups;
 use super::ast::{AggregateOp, Grouping};
 use super::column::{Bits, Column};
+use super::functions::accumulate::Accumulate;
 use super::functions::kahan::{Kahan, Mean, Variance};
 use super::operator::{BoxOperator, Materialized, Operator, Scratch};
 use super::plan::Plan;
 use super::query::{CHUNK_SERIES, Held, column_cost, series_cost};
 use super::value::QueryError;
-
-/// An accumulator. Merging equals adding the other's values, up to rounding.
-trait Fold: Clone + Default + Send {
-    fn add(&mut self, value: f64);
-    fn merge(&mut self, other: &Self);
-    fn value(&self) -> f64;
-}
 
 /// # Errors
 /// Evaluating the operand failed.
@@ -53,7 +47,7 @@ struct Run<'q, F> {
     _held: Held<'q>,
 }
 
-impl<'q, F: Fold> Run<'q, F> {
+impl<'q, F: Accumulate> Run<'q, F> {
     /// Without anything.
     fn start(plan: &Plan<'q>) -> Result<Run<'q, F>, QueryError> {
         let count = plan.timeline.count;
@@ -86,7 +80,7 @@ impl<'q, F: Fold> Run<'q, F> {
     }
 }
 
-fn fold<'q, F: Fold>(
+fn fold<'q, F: Accumulate>(
     plan: &Plan<'q>,
     groups: Groups,
     inner: &dyn Operator,
@@ -116,7 +110,7 @@ fn fold<'q, F: Fold>(
 }
 
 /// The accumulators of the groups that some series belong to.
-fn fold_chunk<'q, F: Fold>(
+fn fold_chunk<'q, F: Accumulate>(
     plan: &Plan<'q>,
     groups: &Groups,
     inner: &dyn Operator,
@@ -137,52 +131,10 @@ fn fold_chunk<'q, F: Fold>(
     Ok(found)
 }
 
-impl Fold for Kahan {
-    fn add(&mut self, value: f64) {
-        Kahan::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Kahan) {
-        Kahan::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Kahan::value(self)
-    }
-}
-
-impl Fold for Mean {
-    fn add(&mut self, value: f64) {
-        Mean::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Mean) {
-        Mean::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Mean::value(self)
-    }
-}
-
-impl Fold for Variance {
-    fn add(&mut self, value: f64) {
-        Variance::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Variance) {
-        Variance::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Variance::value(self)
-    }
-}
-
 #[derive(Clone, Default)]
 struct Deviation(Variance);
 
-impl Fold for Deviation {
+impl Accumulate for Deviation {
     fn add(&mut self, value: f64) {
         self.0.add(value);
     }
@@ -206,7 +158,7 @@ impl<const LARGEST: bool> Default for Extreme<LARGEST> {
     }
 }
 
-impl<const LARGEST: bool> Fold for Extreme<LARGEST> {
+impl<const LARGEST: bool> Accumulate for Extreme<LARGEST> {
     fn add(&mut self, value: f64) {
         let better = if LARGEST { value > self.0 } else { value < self.0 };
         if better || self.0.is_nan() {
@@ -226,7 +178,7 @@ impl<const LARGEST: bool> Fold for Extreme<LARGEST> {
 #[derive(Clone, Default)]
 struct Count(u64);
 
-impl Fold for Count {
+impl Accumulate for Count {
     fn add(&mut self, _: f64) {
         self.0 += 1;
     }
@@ -244,7 +196,7 @@ impl Fold for Count {
 #[derive(Clone, Default)]
 struct One;
 
-impl Fold for One {
+impl Accumulate for One {
     fn add(&mut self, _: f64) {}
 
     fn merge(&mut self, _: &One) {}
