@@ -14,11 +14,25 @@ use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
 use crate::model::Timestamp;
+use crate::model::groups::LabelGroups;
 use crate::read::Columns;
 
 /// Samples of whole series.
 pub trait RangeInput: Send + Sync {
     fn series(&self) -> &[Meta];
+
+    /// See [`Operator`] of this and the next two.
+    fn series_count(&self) -> usize {
+        self.series().len()
+    }
+
+    fn has_one_name(&self) -> bool {
+        false
+    }
+
+    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
+    }
 
     /// The time that the windows need samples of.
     fn slices(&self) -> Slices;
@@ -282,8 +296,6 @@ impl Slot {
 /// A function of a range vector and of scalars, applied to every series.
 pub struct RangeCall<'q> {
     pub range: RangeVector<'q>,
-    /// Metric names are dropped already where the function drops them.
-    pub series: Vec<Meta>,
     pub function: RangeFunction,
     /// The same function of windows that overlap, if it has such a form.
     pub sliding: Option<SlidingFunction>,
@@ -370,7 +382,24 @@ impl RangeCall<'_> {
 
 impl Operator for RangeCall<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.range.input.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.range.input.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        // A subquery may have dropped some.
+        self.range.input.has_one_name().then_some(false)
+    }
+
+    fn has_one_name(&self) -> bool {
+        self.range.input.has_one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.range.input.group_by(names)
     }
 
     fn column(
