@@ -1,6 +1,7 @@
-//! The vocabulary: labels, matchers, samples, batches. Rank 0: no I/O, no wire format, not serialisable.
+//! The vocabulary: labels, matchers, samples, native histograms, batches. Rank 0: no I/O, no wire format, not serialisable.
 
 pub mod batch;
+pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod regex;
@@ -8,6 +9,7 @@ pub mod sample;
 pub mod time;
 
 pub use batch::{Batch, Item, Outcome, Reason};
+pub use histogram::Histogram;
 pub use labels::{Labels, LabelsBuilder};
 pub use matcher::{MatchOp, Matcher};
 pub use sample::{STALE_NAN_BITS, Sample, is_stale};
