@@ -11,7 +11,7 @@ use super::plan::{Node, Plan, unparen};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
 use super::window::{Notes, RangeCall, RangeVector};
-use super::{absent, buckets, order, relabel};
+use super::{absent, buckets, info, order, relabel};
 use crate::model::Labels;
 
 /// # Errors
@@ -34,6 +34,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         ("sort_by_label_desc", [arg, names @ ..]) => {
             order::sort_by_label(plan, arg, names, span, true)?
         }
+        ("info", [base, wanted @ ..]) => info::build(plan, base, wanted.first())?,
         ("label_replace", args) => relabel::label_replace(plan, args)?,
         ("label_join", args) => relabel::label_join(plan, args)?,
         ("histogram_quantile", [phi, arg]) => buckets::quantile(plan, phi, arg)?,

@@ -230,6 +230,18 @@ impl Column {
         self.present.iter().map(|step| (step, self.values[step]))
     }
 
+    /// Drops the elements at other steps.
+    pub fn keep(&mut self, steps: &Bits) {
+        self.present.intersect(steps);
+        self.histograms.retain(|step| steps.contains(step));
+    }
+
+    /// Drops the elements at these steps.
+    pub fn drop_at(&mut self, steps: &Bits) {
+        self.present.subtract(steps);
+        self.histograms.retain(|step| !steps.contains(step));
+    }
+
     /// Replaces every float, or removes it; histograms are dropped.
     pub fn filter_map(&mut self, mut f: impl FnMut(usize, f64) -> Option<f64>) {
         self.histograms.clear();

@@ -45,5 +45,7 @@ mod tests;
 mod absent;
 mod buckets;
 mod call;
+mod info;
+mod info_metrics;
 mod order;
 mod relabel;

@@ -167,7 +167,10 @@ fn is_step_invariant(expr: &Expr) -> bool {
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
         ExprKind::Call(call) => {
-            call.function.context != Context::Step && call.args.iter().all(is_step_invariant)
+            // The second argument of `info` is read when the first is.
+            let read = if call.function.name == "info" { 1 } else { call.args.len() };
+            call.function.context != Context::Step
+                && call.args.iter().take(read).all(is_step_invariant)
         }
         ExprKind::Aggregate(aggregate) => {
             is_step_invariant(&aggregate.expr)
