@@ -31,12 +31,13 @@ mod binary;
 mod join;
 mod join_steps;
 mod matching;
+mod operation;
 mod sets;
-mod trim;
 
 mod aggregate;
 mod distribution;
 mod fold;
+mod fold_histograms;
 mod rank;
 
 #[cfg(test)]
