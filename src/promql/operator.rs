@@ -4,12 +4,12 @@
 
 use hashbrown::HashMap;
 
-use super::column::Column;
+use super::column::{Column, Element};
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::groups::LabelGroups;
-use crate::model::{Labels, METRIC_NAME};
+use crate::model::{Histogram, Labels, METRIC_NAME};
 use crate::read::Columns;
 use crate::sync::{Arc, OnceLock};
 
@@ -65,9 +65,9 @@ pub trait Operator: Send + Sync {
         None
     }
 
-    /// Is it known without a look at the series that all have the same name, and neither type nor unit?
-    fn has_one_name(&self) -> bool {
-        false
+    /// The name of all series, if that is known without a look at them, and that they have neither type nor unit.
+    fn one_name(&self) -> Option<&str> {
+        None
     }
 
     /// The groups of the series by the values of some labels, if they can be told without label sets.
@@ -187,12 +187,17 @@ impl<'q> Materialized<'q> {
 }
 
 impl Materialized<'_> {
-    /// Gives `visit` the elements of some series at each step that has any: index and value, in the order of
-    /// `members`. Reads whole stretches of each column, since a step of many columns is a cache miss each.
+    pub fn has_histograms(&self) -> bool {
+        self.columns.iter().any(|column| !column.histograms.is_empty())
+    }
+
+    /// Gives `visit` the elements of some series at each step that has any: index and what `read` makes of the element,
+    /// in the order of `members`. Reads whole stretches of each column, since a step of many columns is a cache miss each.
     pub fn for_each_step(
         &self,
         query: &Query<'_>,
         members: &[usize],
+        read: impl Fn(&Column, usize) -> Option<f64>,
         mut visit: impl FnMut(usize, &mut Vec<(usize, f64)>),
     ) -> Result<(), QueryError> {
         let count = members.first().map_or(0, |member| self.columns[*member].len());
@@ -204,7 +209,7 @@ impl Materialized<'_> {
             for member in members {
                 let column = &self.columns[*member];
                 for step in steps.clone() {
-                    if let Some(value) = column.get(step) {
+                    if let Some(value) = read(column, step) {
                         block[step - start].push((*member, value));
                     }
                 }
@@ -316,12 +321,17 @@ impl Operator for Repeat<'_> {
 /// A function of each value and its step; `None` removes the value.
 pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q>;
 
+/// A function of each histogram and its step; `None` removes it.
+pub type HistogramMap<'q> = Box<dyn Fn(usize, &Histogram) -> Option<Element> + Send + Sync + 'q>;
+
 /// Another value for every value, under other labels.
 pub struct Map<'q> {
     pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
+    /// `None` drops all histograms.
+    pub histograms: Option<HistogramMap<'q>>,
 }
 
 impl Operator for Map<'_> {
@@ -337,7 +347,15 @@ impl Operator for Map<'_> {
     ) -> Result<(), QueryError> {
         self.inner.column(index, scratch, out)?;
         self.query.check()?;
+        let histograms = std::mem::take(&mut out.histograms);
         out.filter_map(&self.function);
+        if let Some(function) = &self.histograms {
+            for (step, histogram) in histograms.iter() {
+                if let Some(element) = function(step, histogram) {
+                    out.set_element(step, element);
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -421,7 +439,7 @@ pub fn same_labelset() -> QueryError {
 /// Drops the metric names of an operator and makes the label sets unique again.
 pub fn drop_names<'q>(query: &Query<'_>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
     let delayed = query.options.delayed_name_removal;
-    let unique = delayed || inner.has_one_name() || names_agree(inner.series());
+    let unique = delayed || inner.one_name().is_some() || names_agree(inner.series());
     let dropped = Box::new(DropNames { inner, delayed, series: OnceLock::new() });
     if unique { dropped } else { merge_equal(dropped) }
 }
@@ -446,8 +464,8 @@ impl Operator for DropNames<'_> {
         Some(self.delayed)
     }
 
-    fn has_one_name(&self) -> bool {
-        self.inner.has_one_name()
+    fn one_name(&self) -> Option<&str> {
+        self.inner.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

@@ -78,8 +78,8 @@ struct Selection<'q> {
     /// Made when they are asked for: an aggregation does not need them.
     series: OnceLock<Vec<Meta>>,
     range: TimeRange,
-    /// The selector asks for one name, and no label beside it goes where the name goes.
-    has_one_name: bool,
+    /// The name the selector asks for, unless a series may have a label that goes where the name goes.
+    one_name: Option<String>,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -116,10 +116,11 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        let is_name = |m: &Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
-        let has_one_name = selector.matchers.iter().any(is_name)
-            && METADATA_LABELS.iter().all(|name| !set.may_have_label(name));
-        Ok(Selection { query, set, series: OnceLock::new(), range, has_one_name })
+        let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
+        let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
+        let one_name =
+            one_name.filter(|_| METADATA_LABELS.iter().all(|name| !set.may_have_label(name)));
+        Ok(Selection { query, set, series: OnceLock::new(), range, one_name })
     }
 
     fn series(&self) -> &[Meta] {
@@ -167,6 +168,8 @@ pub enum Take {
     Value,
     /// The time of the sample, in seconds.
     Time,
+    /// The time of a float sample; a histogram is given itself.
+    TimeOfFloat,
 }
 
 pub struct InstantSelector<'q> {
@@ -184,11 +187,22 @@ impl<'q> InstantSelector<'q> {
         timeline: Timeline,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
+        let shift = query.frame.shift(&selector.time)?;
+        InstantSelector::shifted(query, selector, timeline, shift, take)
+    }
+
+    /// The selector seen at times moved by `shift`, whatever its own modifiers are.
+    pub fn shifted(
+        query: &'q Query<'q>,
+        selector: &Selector,
+        timeline: Timeline,
+        shift: TimeShift,
+        take: Take,
+    ) -> Result<InstantSelector<'q>, QueryError> {
         if selector.anchored {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Execution(message.to_string()));
         }
-        let shift = query.frame.shift(&selector.time)?;
         let lookback_ms = query.lookback_delta_ms;
         let ahead_ms = if selector.smoothed { lookback_ms } else { 0 };
         let reach = Reach { back_ms: lookback_ms, ahead_ms };
@@ -277,7 +291,7 @@ impl<'q> InstantSelector<'q> {
             filling.found += 1;
             match self.take {
                 Take::Value => out.set(step, value),
-                Take::Time => out.set(step, timestamp as f64 / 1e3),
+                Take::Time | Take::TimeOfFloat => out.set(step, timestamp as f64 / 1e3),
             }
         }
         filling.newest = samples.floats.len().checked_sub(1).map(sample).or(filling.newest);
@@ -289,7 +303,7 @@ impl<'q> InstantSelector<'q> {
 
     fn put_histogram(&self, step: usize, newest: &HistogramSample, out: &mut Column) {
         match self.take {
-            Take::Value => out.set_histogram(step, newest.histogram.clone()),
+            Take::Value | Take::TimeOfFloat => out.set_histogram(step, newest.histogram.clone()),
             Take::Time => out.set(step, newest.timestamp as f64 / 1e3),
         }
     }
@@ -336,8 +350,8 @@ impl Operator for InstantSelector<'_> {
         Some(false)
     }
 
-    fn has_one_name(&self) -> bool {
-        self.selection.has_one_name
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
@@ -391,8 +405,8 @@ impl RangeInput for RangeSelector<'_> {
         self.selection.series_count()
     }
 
-    fn has_one_name(&self) -> bool {
-        self.selection.has_one_name
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

@@ -26,8 +26,8 @@ pub trait RangeInput: Send + Sync {
         self.series().len()
     }
 
-    fn has_one_name(&self) -> bool {
-        false
+    fn one_name(&self) -> Option<&str> {
+        None
     }
 
     fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
@@ -368,8 +368,14 @@ impl RangeCall<'_> {
         }
     }
 
+    /// The name of the metric of a series.
+    fn metric_name(&self, index: usize) -> &str {
+        let input = &self.range.input;
+        input.one_name().unwrap_or_else(|| input.series()[index].labels.metric_name())
+    }
+
     fn note_counter(&self, index: usize) {
-        let name = self.range.input.series()[index].labels.metric_name();
+        let name = self.metric_name(index);
         if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
             return;
         }
@@ -391,11 +397,11 @@ impl Operator for RangeCall<'_> {
 
     fn drops_names(&self) -> Option<bool> {
         // A subquery may have dropped some.
-        self.range.input.has_one_name().then_some(false)
+        self.range.input.one_name().map(|_| false)
     }
 
-    fn has_one_name(&self) -> bool {
-        self.range.input.has_one_name()
+    fn one_name(&self) -> Option<&str> {
+        self.range.input.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
