@@ -1,4 +1,4 @@
-//! The vocabulary: labels, matchers, samples, batches. Rank 0: no I/O, no wire format, not serialisable.
+//! The vocabulary: labels, matchers, samples, native histograms, batches. Rank 0: no I/O, no wire format, not serialisable.
 
 pub mod batch;
 pub mod histogram;
