@@ -1,15 +1,9 @@
 //! The functions of differences between samples: `rate`, `increase`, `delta`, `irate`, `idelta`, `changes`,
-//! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step.
-//!
-//! `rate`, `increase` and `delta` extrapolate from the span of the samples to the edges of the window:
-//! 1. An edge nearer to its sample than 1.1 times the average spacing is reached entirely.
-//! 2. Beyond a farther edge the series is taken to end half an average spacing away.
-//! 3. A counter is not extrapolated to the left of where it would have been zero.
+//! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step. Windows of floats
+//! alone, and nothing known of when a counter started: the others are in `histogram_rate` and `started`.
 
-use super::Window;
-
-/// A gap at an edge of up to this many average spacings counts as "the series goes on there".
-const EDGE_SPACINGS_MAX: f64 = 1.1;
+use super::extrapolation::{Before, Extent, factor};
+use super::{Window, seconds};
 
 /// Per-second increase of a counter over the window, extrapolated to its edges.
 pub fn rate(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
@@ -49,10 +43,6 @@ pub fn resets(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
     count_pairs(window, |before, after| after < before)
 }
 
-fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
-}
-
 fn count_pairs(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option<f64> {
     if window.values.is_empty() {
         return None;
@@ -77,20 +67,12 @@ fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<(f64, f64)> {
     if is_counter {
         difference += lost_in_resets(window.values);
     }
-
-    let sampled = seconds(last_ms - first_ms);
-    let spacing = sampled / (window.timestamps.len() - 1) as f64;
-    let reached = |gap: f64| if gap >= spacing * EDGE_SPACINGS_MAX { spacing / 2.0 } else { gap };
-    let mut to_start = reached(seconds(first_ms - window.range_start));
-    let to_end = reached(seconds(window.range_end - last_ms));
-    if is_counter && difference > 0.0 && *first >= 0.0 {
-        let to_zero = sampled * (first / difference);
-        // Not `min`: a NaN of infinite operands leaves the edge as it is.
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
-    }
-    Some((difference, (sampled + to_start + to_end) / sampled))
+    let extent = Extent { first_ms: *first_ms, last_ms: *last_ms, count: window.timestamps.len() };
+    let before = match is_counter {
+        true => Before::Counter { first: *first, increase: difference },
+        false => Before::Nothing,
+    };
+    Some((difference, factor(window, extent, before)))
 }
 
 /// What the counter had reached before each of its resets.
