@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
-use super::syntax::{NoteRule, Point, Series};
-use crate::model::is_stale;
+use super::histogram::literal;
+use super::syntax::{NoteRule, Point, ScriptHistogram, Series};
+use crate::model::histogram::Buckets;
+use crate::model::{Histogram, Timestamp, is_stale};
 use crate::promql::engine::Steps;
 use crate::promql::functions::histogram;
-use crate::promql::value::{MatrixSeries, VectorElement};
+use crate::promql::value::{Element, MatrixSeries, VectorElement};
+use crate::read::Columns;
 
 /// Two floats are the same if they differ by less than this, relative to the sum of their magnitudes.
 const TOLERANCE_RELATIVE: f64 = 1e-6;
@@ -17,6 +20,51 @@ pub fn almost_equal(a: f64, b: f64) -> bool {
         true => is_stale(a) && is_stale(b),
         false => histogram::almost_equal(a, b, TOLERANCE_RELATIVE),
     }
+}
+
+/// The same histogram but for layout and tolerance; the reset hint counts only if the script has one.
+fn same_histogram(wanted: &ScriptHistogram, got: &Histogram) -> bool {
+    let (a, b) = (&wanted.histogram, got);
+    a.schema == b.schema
+        && almost_equal(a.count, b.count)
+        && almost_equal(a.sum, b.sum)
+        && a.custom_bounds == b.custom_bounds
+        && a.zero_threshold == b.zero_threshold
+        && almost_equal(a.zero_count, b.zero_count)
+        && same_buckets(&a.positive, &b.positive)
+        && same_buckets(&a.negative, &b.negative)
+        && (!wanted.hint_written || a.hint == b.hint)
+}
+
+fn same_buckets(wanted: &Buckets, got: &Buckets) -> bool {
+    let (mut wanted, mut got) = (wanted.populated(), got.populated());
+    loop {
+        match (wanted.next(), got.next()) {
+            (None, None) => return true,
+            (Some((i, a)), Some((j, b))) if i == j && almost_equal(a, b) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Is the element what the point says? A gap is never an element.
+fn same_element(wanted: &Point, got: &Element) -> bool {
+    match (wanted, got) {
+        (Point::Float(wanted), Element::Float(got)) => almost_equal(*wanted, *got),
+        (Point::Histogram(wanted), Element::Histogram(got)) => same_histogram(wanted, got),
+        _ => false,
+    }
+}
+
+/// The points of both kinds in order of time.
+pub fn elements(points: &Columns) -> Vec<(Timestamp, Element)> {
+    let floats = points.timestamps.iter().zip(&points.floats);
+    let floats = floats.map(|(timestamp, value)| (*timestamp, Element::Float(*value)));
+    let histograms = points.histograms.iter();
+    let histograms = histograms.map(|h| (h.timestamp, Element::Histogram(h.histogram.clone())));
+    let mut elements: Vec<_> = floats.chain(histograms).collect();
+    elements.sort_by_key(|(timestamp, _)| *timestamp);
+    elements
 }
 
 /// Every expected element and no other, in the same order if `ordered`.
@@ -33,15 +81,9 @@ pub fn compare_vector(
         if ordered && position != index {
             return differs(format!("{} at position {index}, not {position}", element.labels));
         }
-        let same = match expected[position].points.first() {
-            Some(Point::Float(value)) => {
-                element.value.float().is_some_and(|got| almost_equal(*value, got))
-            }
-            _ => false,
-        };
-        if !same {
-            let point = &expected[position].points[..1];
-            return differs(format!("expected {} {}", element.labels, show_points(point)));
+        let points = &expected[position].points;
+        if !points.first().is_some_and(|point| same_element(point, &element.value)) {
+            return differs(format!("expected {} {}", element.labels, show_points(points)));
         }
     }
     match expected.iter().find(|s| !got.iter().any(|element| element.labels == s.labels)) {
@@ -82,22 +124,13 @@ pub fn compare_matrix(
 }
 
 fn same_points(wanted: &[Point], steps: Steps, got: &MatrixSeries) -> bool {
-    let times = got.points.timestamps.iter().copied();
-    let mut points = times.zip(got.points.floats.iter().copied());
-    for (index, point) in wanted.iter().enumerate() {
-        let time = steps.start + index as i64 * steps.step_ms;
-        let same = match point {
-            Point::Gap => true,
-            Point::Float(value) => {
-                points.next().is_some_and(|(t, v)| t == time && almost_equal(*value, v))
-            }
-            Point::Histogram(_) => false,
-        };
-        if !same {
-            return false;
-        }
-    }
-    points.next().is_none()
+    let times = (0..).map(|index: i64| steps.start + index * steps.step_ms);
+    let wanted = times.zip(wanted).filter(|(_, point)| !matches!(point, Point::Gap));
+    let mut got = elements(&got.points).into_iter();
+    let same = |(time, point): (Timestamp, &Point)| {
+        got.next().is_some_and(|(at, element)| at == time && same_element(point, &element))
+    };
+    wanted.map(same).fold(true, |all, one| all && one) && got.next().is_none()
 }
 
 /// Do the warnings (or infos) follow the rule?
@@ -123,7 +156,7 @@ fn show_points(points: &[Point]) -> String {
     let words = points.iter().map(|point| match point {
         Point::Gap => "_".to_string(),
         Point::Float(value) => value.to_string(),
-        Point::Histogram(histogram) => format!("{histogram:?}"),
+        Point::Histogram(histogram) => literal(&histogram.histogram),
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -131,7 +164,7 @@ fn show_points(points: &[Point]) -> String {
 fn show_vector(vector: &[VectorElement]) -> String {
     let mut out = String::from("[");
     for element in vector {
-        let _ = write!(out, " {} {}", element.labels, element.value);
+        let _ = write!(out, " {} {}", element.labels, show_element(&element.value));
     }
     out + " ]"
 }
@@ -140,12 +173,19 @@ fn show_matrix(matrix: &[MatrixSeries]) -> String {
     let mut out = String::from("[");
     for series in matrix {
         let _ = write!(out, " {}", series.labels);
-        for (timestamp, value) in series.points.timestamps.iter().zip(&series.points.floats) {
-            let _ = write!(out, " {value}@{timestamp}ms");
+        for (timestamp, element) in elements(&series.points) {
+            let _ = write!(out, " {}@{timestamp}ms", show_element(&element));
         }
         out.push(';');
     }
     out + " ]"
+}
+
+fn show_element(element: &Element) -> String {
+    match element {
+        Element::Float(value) => value.to_string(),
+        Element::Histogram(histogram) => literal(histogram),
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +194,6 @@ mod tests {
     use crate::model::{Labels, STALE_NAN_BITS};
     use crate::promql::script::series::parse_series;
     use crate::promql::script::syntax::TextPattern;
-    use crate::read::Columns;
 
     #[test]
     fn floats() {
@@ -169,13 +208,42 @@ mod tests {
         assert!(!almost_equal(f64::MAX, f64::MIN));
     }
 
+    #[test]
+    fn histograms() {
+        let point = |text: &str| parse_series(&format!("m {text}")).unwrap().points.remove(0);
+        let same = |wanted: &str, got: &str| {
+            let Point::Histogram(got) = point(got) else { panic!("a histogram") };
+            same_element(&point(wanted), &Element::Histogram(got.histogram))
+        };
+        let full =
+            "{{schema:1 sum:2 count:3 z_bucket:1 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[2]}}";
+        assert!(same(full, full));
+        assert!(same("{{buckets:[0 1 0] offset:2}}", "{{buckets:[1] offset:3}}"));
+        assert!(same("{{sum:1 buckets:[3]}}", "{{sum:1.000001 buckets:[3.000001]}}"));
+        for other in [
+            "{{schema:2 sum:2 count:3 z_bucket:1 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[2]}}",
+            "{{schema:1 sum:3 count:3 z_bucket:1 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[2]}}",
+            "{{schema:1 sum:2 count:4 z_bucket:1 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[2]}}",
+            "{{schema:1 sum:2 count:3 z_bucket:2 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[2]}}",
+            "{{schema:1 sum:2 count:3 z_bucket:1 z_bucket_w:0.51 buckets:[1 0 1] n_buckets:[2]}}",
+            "{{schema:1 sum:2 count:3 z_bucket:1 z_bucket_w:0.5 buckets:[1 1] n_buckets:[2]}}",
+            "{{schema:1 sum:2 count:3 z_bucket:1 z_bucket_w:0.5 buckets:[1 0 1] n_buckets:[3]}}",
+        ] {
+            assert!(!same(full, other), "{other}");
+        }
+        assert!(!same("{{schema:-53 custom_values:[1 2]}}", "{{schema:-53 custom_values:[1]}}"));
+        assert!(same("{{}}", "{{counter_reset_hint:gauge}}"));
+        assert!(!same("{{counter_reset_hint:unknown}}", "{{counter_reset_hint:gauge}}"));
+        assert!(!same("0", "{{}}"));
+    }
+
     fn expected(lines: &[&str]) -> Vec<Series> {
         lines.iter().map(|line| parse_series(line).unwrap()).collect()
     }
 
     fn element(name: &str, value: f64) -> VectorElement {
         let labels = Labels::from_pairs([("__name__", name)]);
-        VectorElement { labels, timestamp: 0, value: crate::promql::value::Element::Float(value) }
+        VectorElement { labels, timestamp: 0, value: Element::Float(value) }
     }
 
     #[test]

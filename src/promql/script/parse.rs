@@ -2,7 +2,8 @@
 
 use super::eval_block::parse_eval;
 use super::scanner::Scanner;
-use super::series::{parse_series, parse_start_times};
+use super::series::parse_series;
+use super::start_times::{StartTimes, parse_start_times};
 use super::syntax::{Command, CommandKind, Load, Series};
 
 /// The text is no script.
@@ -98,21 +99,22 @@ fn parse_load(line: usize, text: &str, lines: &mut Lines<'_>) -> Result<Load, Sc
 /// A series of a load: one line, or a line of start times and the line it is for.
 fn parse_loaded(line: usize, text: &str, lines: &mut Lines<'_>) -> Result<Series, ScriptError> {
     let at = |line| move |message| ScriptError { line, message };
-    let Some((labels, count)) = parse_start_times(text).map_err(at(line))? else {
+    let Some(StartTimes { labels, offsets_ms }) = parse_start_times(text).map_err(at(line))? else {
         return parse_series(text).map_err(at(line));
     };
     let no_series = || at(line)("start times without their series".to_string());
     let (next_line, next_text) = lines.next_in_block().ok_or_else(no_series)?;
     let series = parse_series(next_text).map_err(at(next_line))?;
-    if series.labels != labels || series.points.len() != count {
+    if series.labels != labels || series.points.len() != offsets_ms.len() {
         let message = format!(
-            "{count} start times of {labels}, but {} points of {}",
+            "{} start times of {labels}, but {} points of {}",
+            offsets_ms.len(),
             series.points.len(),
             series.labels
         );
         return Err(ScriptError { line: next_line, message });
     }
-    Ok(Series { has_start_times: true, ..series })
+    Ok(Series { start_offsets_ms: offsets_ms, ..series })
 }
 
 /// A word that is a duration.
@@ -175,7 +177,7 @@ eval range from 0 to 10m step 5m a + b
     fn start_times_belong_to_the_next_line() {
         let commands = parse_script("load 1m\n a@st -1mx2\n a 1 2 3\n").unwrap();
         let CommandKind::Load(load) = &commands[0].kind else { panic!("a load") };
-        assert!(load.series[0].has_start_times);
+        assert_eq!(load.series[0].start_offsets_ms, [Some(-60_000); 3]);
         assert_eq!(error("load 1m\n a@st -1m\n").0, 2);
         assert_eq!(error("load 1m\n a@st -1m\n b 1\n").0, 3);
         assert_eq!(error("load 1m\n a@st -1m\n a 1 2\n").0, 3);

@@ -38,6 +38,17 @@ impl<'a> Scanner<'a> {
         self.rest = self.rest.trim_start();
     }
 
+    /// To the next item of a sequence of values, which begins after a blank; false at the end.
+    pub fn skip_to_item(&mut self) -> Result<bool, String> {
+        let before = self.rest;
+        self.skip_blanks();
+        match self.is_done() {
+            true => Ok(false),
+            false if self.rest == before => Err(self.unexpected("a blank")),
+            false => Ok(true),
+        }
+    }
+
     /// Takes `token` if the rest begins with it.
     pub fn take(&mut self, token: &str) -> bool {
         match self.rest.strip_prefix(token) {

@@ -1,9 +1,11 @@
 //! One line of a `load` or of an expectation: a label set and a sequence of values.
 
-use super::histogram::HistogramLiteral;
+use super::histogram::scan_histogram;
 use super::scanner::Scanner;
-use super::syntax::{Point, Series};
-use crate::model::{Labels, METRIC_NAME, STALE_NAN_BITS};
+use super::syntax::{Point, ScriptHistogram, Series};
+use crate::model::histogram::{Combined, Incompatible, ResetHint};
+use crate::model::{Histogram, Labels, METRIC_NAME, STALE_NAN_BITS};
+use crate::sync::Arc;
 
 /// Most points one series of a script may have: a slip of the keyboard must not take all memory.
 const POINTS_MAX: usize = 1_000_000;
@@ -13,48 +15,19 @@ pub fn parse_series(line: &str) -> Result<Series, String> {
     let mut scanner = Scanner::new(line);
     let labels = scan_labels(&mut scanner)?;
     let points = scan_points(&mut scanner)?;
-    Ok(Series { labels, points, has_start_times: false })
+    Ok(Series { labels, points, start_offsets_ms: Vec::new() })
 }
 
-/// `name{labels}@st offsets`: the labels and how many points there are; `None` if it is no such line.
-pub fn parse_start_times(line: &str) -> Result<Option<(Labels, usize)>, String> {
-    let mut scanner = Scanner::new(line);
-    let labels = scan_labels(&mut scanner)?;
-    if !scanner.take("@st") {
-        return Ok(None);
-    }
-    let mut count = 0;
-    loop {
-        scanner.skip_blanks();
-        if scanner.is_done() {
-            return Ok(Some((labels, count)));
-        }
-        count += scan_start_time(&mut scanner)?;
-        check_count(count)?;
-    }
-}
-
-/// One item of a sequence of start times: how many points it is for.
-fn scan_start_time(scanner: &mut Scanner<'_>) -> Result<usize, String> {
-    if scanner.take("_") {
-        return if scanner.take("x") { scanner.uint() } else { Ok(1) };
-    }
-    let _ = scanner.take("-") || scanner.take("+");
-    scanner.duration_ms()?;
-    if scanner.take("+") || scanner.take("-") {
-        scanner.duration_ms()?;
-    }
-    Ok(if scanner.take("x") { scanner.uint()? + 1 } else { 1 })
-}
-
-fn check_count(count: usize) -> Result<(), String> {
+/// A slip of the keyboard is an error.
+pub fn check_count(count: usize) -> Result<(), String> {
     if count > POINTS_MAX {
         return Err(format!("more than {POINTS_MAX} points in one series"));
     }
     Ok(())
 }
 
-fn scan_labels(scanner: &mut Scanner<'_>) -> Result<Labels, String> {
+/// `name{labels}`, one of both at least.
+pub fn scan_labels(scanner: &mut Scanner<'_>) -> Result<Labels, String> {
     let name = scanner.take_while(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
     let mut pairs: Vec<(String, String)> = Vec::new();
     if !name.is_empty() {
@@ -102,26 +75,17 @@ fn scan_label_list(
 
 fn scan_points(scanner: &mut Scanner<'_>) -> Result<Vec<Point>, String> {
     let mut points = Vec::new();
-    loop {
-        let before = scanner.rest();
-        scanner.skip_blanks();
-        if scanner.is_done() {
-            return Ok(points);
-        }
-        if scanner.rest() == before {
-            return Err(scanner.unexpected("a blank"));
-        }
+    while scanner.skip_to_item()? {
         scan_item(scanner, &mut points)?;
         check_count(points.len())?;
     }
+    Ok(points)
 }
 
 /// `_`, `_xN`, `v`, `vxN`, `v+dxN` or `v-dxN`. With a value, `xN` makes N+1 points.
 fn scan_item(scanner: &mut Scanner<'_>, points: &mut Vec<Point>) -> Result<(), String> {
-    if scanner.take("_") {
-        let count = if scanner.take("x") { scanner.uint()? } else { 1 };
-        check_count(count)?;
-        points.extend(std::iter::repeat_n(Point::Gap, count));
+    if let Some(gaps) = scan_gaps(scanner)? {
+        points.extend(std::iter::repeat_n(Point::Gap, gaps));
         return Ok(());
     }
     if scanner.take("stale") {
@@ -147,29 +111,80 @@ fn scan_item(scanner: &mut Scanner<'_>, points: &mut Vec<Point>) -> Result<(), S
     Ok(())
 }
 
-fn scan_repeats(scanner: &mut Scanner<'_>) -> Result<usize, String> {
+/// `_` or `_xN`: how many gaps; `None` if there is a value.
+pub fn scan_gaps(scanner: &mut Scanner<'_>) -> Result<Option<usize>, String> {
+    if !scanner.take("_") {
+        return Ok(None);
+    }
+    let count = if scanner.take("x") { scanner.uint()? } else { 1 };
+    check_count(count)?;
+    Ok(Some(count))
+}
+
+/// `xN`, or nothing: how many points come after the first.
+pub fn scan_repeats(scanner: &mut Scanner<'_>) -> Result<usize, String> {
     let repeats = if scanner.take("x") { scanner.uint()? } else { 0 };
     check_count(repeats)?;
     Ok(repeats)
 }
 
-/// Repeated and stepped histograms keep their first form: nothing computes with them yet.
+/// `h`, `hxN`, `h+sxN` or `h-sxN`.
 fn scan_histograms(scanner: &mut Scanner<'_>, points: &mut Vec<Point>) -> Result<(), String> {
-    let histogram = HistogramLiteral::scan(scanner)?;
-    if scanner.take("+") || scanner.take("-") {
-        let step = HistogramLiteral::scan(scanner)?;
-        if histogram.schema > step.schema {
-            return Err("the step's schema is lower than that of the histogram".to_string());
+    let ScriptHistogram { mut histogram, hint_written } = scan_histogram(scanner)?;
+    let combine = match scanner.peek() {
+        Some('+') => Some(Histogram::add as Combine),
+        Some('-') => Some(subtract as Combine),
+        _ => None,
+    };
+    let step = match combine {
+        Some(combine) => {
+            scanner.take_while(|c| matches!(c, '+' | '-'));
+            Some((combine, scan_histogram(scanner)?.histogram))
         }
+        None => None,
+    };
+    for index in 0..=scan_repeats(scanner)? {
+        if let (1.., Some((combine, step))) = (index, &step) {
+            histogram = stepped(&histogram, *combine, step)?;
+        }
+        points
+            .push(Point::Histogram(ScriptHistogram { histogram: histogram.clone(), hint_written }));
     }
-    let repeats = scan_repeats(scanner)?;
-    points.extend(std::iter::repeat_n(Point::Histogram(histogram), repeats + 1));
     Ok(())
+}
+
+type Combine = fn(&mut Histogram, &Histogram) -> Result<Combined, Incompatible>;
+
+fn stepped(
+    histogram: &Histogram,
+    combine: Combine,
+    step: &Histogram,
+) -> Result<Arc<Histogram>, String> {
+    if histogram.schema > step.schema {
+        return Err(format!(
+            "the step has schema {}, lower than {} of the histogram: write the first one with the schema of the step",
+            step.schema, histogram.schema
+        ));
+    }
+    let mut next = Histogram::clone(histogram);
+    match combine(&mut next, step) {
+        Ok(_) => Ok(Arc::new(next)),
+        Err(_) => Err("the step has other buckets than the histogram".to_string()),
+    }
+}
+
+/// What decreases step by step need not be a gauge.
+fn subtract(histogram: &mut Histogram, step: &Histogram) -> Result<Combined, Incompatible> {
+    let hint = histogram.hint;
+    let combined = histogram.sub(step)?;
+    histogram.hint = if step.hint == ResetHint::Gauge { step.hint } else { hint };
+    Ok(combined)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::promql::script::histogram::literal;
     use proptest::prelude::*;
 
     fn floats(sequence: &str) -> Vec<Option<f64>> {
@@ -207,22 +222,30 @@ mod tests {
         assert_eq!(labels(r#"a { } 1"#.replace(" {", "{").as_str()).metric_name(), "a");
     }
 
-    #[test]
-    fn histograms_are_points() {
-        let series = parse_series("m {{}} {{sum:1}}x2 {{schema:1}}+{{schema:1}}x1").unwrap();
-        assert_eq!(series.points.len(), 6);
-        assert!(parse_series("m {{schema:1}}+{{schema:0}}x1").is_err());
+    fn histograms(sequence: &str) -> Vec<String> {
+        let points = parse_series(&format!("m {sequence}")).unwrap().points;
+        let words = points.into_iter().map(|point| match point {
+            Point::Histogram(one) => literal(&one.histogram),
+            other => panic!("a histogram, not {other:?}"),
+        });
+        words.collect()
     }
 
     #[test]
-    fn start_times_are_counted() {
-        let count = |line| parse_start_times(line).unwrap().map(|(_, count)| count);
+    fn sequences_of_histograms() {
+        assert_eq!(histograms("{{}} {{sum:1}}x1"), ["{{}}", "{{sum:1}}", "{{sum:1}}"]);
         assert_eq!(
-            count("m{a=\"b\"}@st _ _ -30s-1mx2 0-1mx4 -0ms +1ms+2sx1 _x3"),
-            Some(2 + 3 + 5 + 1 + 2 + 3)
+            histograms("{{sum:1 buckets:[1]}}+{{sum:2 buckets:[1 3]}}x2"),
+            ["{{sum:1 buckets:[1]}}", "{{sum:3 buckets:[2 3]}}", "{{sum:5 buckets:[3 6]}}"]
         );
-        assert_eq!(count("m{a=\"b\"} 1 2"), None);
-        assert!(parse_start_times("m@st 5").is_err());
+        assert_eq!(histograms("{{count:5}}-{{count:2}}x1"), ["{{count:5}}", "{{count:3}}"]);
+        assert_eq!(
+            histograms("{{count:5}}-{{count:2 counter_reset_hint:gauge}}x1")[1],
+            "{{count:3 counter_reset_hint:gauge}}"
+        );
+        assert!(parse_series("m {{schema:1}}+{{schema:0}}x1").is_err());
+        assert!(parse_series("m {{schema:1}}+{{schema:0}}x0").is_ok());
+        assert!(parse_series("m {{schema:-53}}+{{}}x1").is_err());
     }
 
     #[test]
@@ -245,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_read_or_refused(line in "[a-z{}=\"_x+ 0-9@,.-]{0,30}") {
-            let _ = (parse_series(&line), parse_start_times(&line));
+            let _ = parse_series(&line);
         }
     }
 }

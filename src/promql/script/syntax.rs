@@ -1,8 +1,8 @@
 //! What a script consists of, as read from its text. Plain data, no text and no evaluation.
 
-use super::histogram::HistogramLiteral;
-use crate::model::{Labels, Timestamp};
+use crate::model::{Histogram, Labels, Timestamp};
 use crate::promql::engine::Steps;
+use crate::sync::Arc;
 
 /// A command and the line it begins on, from 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +33,8 @@ pub struct Load {
 pub struct Series {
     pub labels: Labels,
     pub points: Vec<Point>,
-    /// The line before gave start timestamps.
-    pub has_start_times: bool,
+    /// Of each point where its start timestamp is, relative to its own; or empty.
+    pub start_offsets_ms: Vec<Option<i64>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,22 @@ pub enum Point {
     Gap,
     /// `stale` is the staleness marker.
     Float(f64),
-    Histogram(HistogramLiteral),
+    Histogram(ScriptHistogram),
+}
+
+#[derive(Debug, Clone)]
+pub struct ScriptHistogram {
+    pub histogram: Arc<Histogram>,
+    /// The reset hint is compared only if it was written.
+    pub hint_written: bool,
+}
+
+impl PartialEq for ScriptHistogram {
+    fn eq(&self, other: &ScriptHistogram) -> bool {
+        self.histogram.equals(&other.histogram)
+            && self.histogram.hint == other.histogram.hint
+            && self.hint_written == other.hint_written
+    }
 }
 
 /// A query, when to evaluate it, and what must come of it.
