@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::model::{Labels, Timestamp};
+use crate::model::histogram::Bucket;
+use crate::model::{Histogram, Labels, Timestamp};
 
 /// Size of the pieces an answer is built and sent in: compression and the executor handle one at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -68,10 +69,57 @@ impl JsonWriter {
         self.current.push(b'[');
         put_timestamp(&mut self.number, timestamp);
         self.raw_number();
-        self.current.extend_from_slice(b",\"");
+        self.current.push(b',');
+        self.value(value);
+        self.current.push(b']');
+    }
+
+    /// `[timestamp,{"count":...}]`
+    pub fn histogram_point(&mut self, timestamp: Timestamp, histogram: &Histogram) {
+        self.raw("[");
+        self.timestamp(timestamp);
+        self.raw(",");
+        self.histogram(histogram);
+        self.raw("]");
+    }
+
+    /// Count, sum and the buckets that are not empty, as an object.
+    pub fn histogram(&mut self, histogram: &Histogram) {
+        self.raw("{\"count\":");
+        self.value(histogram.count);
+        self.raw(",\"sum\":");
+        self.value(histogram.sum);
+        let populated = histogram.buckets().filter(|bucket| bucket.count != 0.0);
+        let mut any = false;
+        for (index, bucket) in populated.enumerate() {
+            self.raw(if index == 0 { ",\"buckets\":[" } else { "," });
+            self.bucket(&bucket);
+            any = true;
+        }
+        self.raw(if any { "]}" } else { "}" });
+    }
+
+    /// `[boundary rule,"lower","upper","count"]`, the rule being which bounds belong to the bucket.
+    fn bucket(&mut self, bucket: &Bucket) {
+        self.raw(match (bucket.lower_inclusive, bucket.upper_inclusive) {
+            (false, true) => "[0",
+            (true, false) => "[1",
+            (false, false) => "[2",
+            (true, true) => "[3",
+        });
+        for number in [bucket.lower, bucket.upper, bucket.count] {
+            self.raw(",");
+            self.value(number);
+        }
+        self.raw("]");
+    }
+
+    /// A number as a string.
+    fn value(&mut self, value: f64) {
+        self.current.push(b'"');
         put_value(&mut self.number, value);
         self.raw_number();
-        self.current.extend_from_slice(b"\"]");
+        self.current.push(b'"');
     }
 
     /// A point in time in seconds.
@@ -277,6 +325,7 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA};
     use proptest::prelude::*;
 
     fn value(v: f64) -> String {
@@ -346,6 +395,53 @@ mod tests {
         assert_eq!(string("a\"b\\c\n\r\t\u{1}"), r#""a\"b\\c\n\r\t\u0001""#);
         assert_eq!(string("<script>&"), r#""\u003cscript\u003e\u0026""#);
         assert_eq!(string("日\u{2028}本"), "\"日\\u2028本\"");
+    }
+
+    fn histogram_point(histogram: &Histogram) -> String {
+        let mut writer = JsonWriter::new(1 << 20);
+        writer.histogram_point(10_500, histogram);
+        String::from_utf8(writer.current).unwrap()
+    }
+
+    #[test]
+    fn histograms_have_their_populated_buckets() {
+        let mut histogram = Histogram {
+            count: 20.0,
+            sum: -1.5,
+            zero_threshold: 0.001,
+            zero_count: 2.0,
+            positive: Buckets::contiguous(0, vec![1.0, 0.0, 2.25]),
+            negative: Buckets::contiguous(0, vec![1.0, 2.0]),
+            ..Histogram::default()
+        };
+        assert_eq!(
+            histogram_point(&histogram),
+            concat!(
+                r#"[10.500,{"count":"20","sum":"-1.5","buckets":[[1,"-2","-1","2"],[1,"-1","-0.5","1"],"#,
+                r#"[3,"-0.001","0.001","2"],[0,"0.5","1","1"],[0,"2","4","2.25"]]}]"#
+            )
+        );
+        histogram.scale(0.0);
+        assert_eq!(histogram_point(&histogram), r#"[10.500,{"count":"0","sum":"-0"}]"#);
+    }
+
+    #[test]
+    fn custom_buckets_are_open_at_both_ends() {
+        let histogram = Histogram {
+            schema: CUSTOM_BUCKETS_SCHEMA,
+            count: 3.0,
+            sum: f64::NAN,
+            positive: Buckets::contiguous(0, vec![1.0, 1.0, 1.0]),
+            custom_bounds: [0.1, 1e21].into(),
+            ..Histogram::default()
+        };
+        assert_eq!(
+            histogram_point(&histogram),
+            concat!(
+                r#"[10.500,{"count":"3","sum":"NaN","buckets":[[3,"-Inf","0.1","1"],"#,
+                r#"[0,"0.1","1e+21","1"],[0,"1e+21","+Inf","1"]]}]"#
+            )
+        );
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Histogram {
         negative.chain(self.zero()).chain(positive)
     }
 
+    pub(super) fn descending(&self) -> impl Iterator<Item = (Place, f64)> {
+        let positive: Vec<(i32, f64)> = self.positive.iter().collect();
+        let positive = positive.into_iter().rev();
+        let positive = positive.map(|(index, count)| (Place::Positive(index), count));
+        let negative = self.negative.iter().map(|(index, count)| (Place::Negative(index), count));
+        positive.chain(self.zero()).chain(negative)
+    }
+
     fn zero(&self) -> Option<(Place, f64)> {
         (self.zero_count != 0.0).then_some((Place::Zero, self.zero_count))
     }
@@ -72,7 +80,7 @@ impl Histogram {
         }
     }
 
-    /// The upper bound of a custom bucket.
+    /// The upper bound of a custom bucket: infinite outside the list, on the side where it is left.
     pub(super) fn custom_upper(&self, index: i32) -> f64 {
         let Ok(index) = usize::try_from(index) else { return f64::NEG_INFINITY };
         self.custom_bounds.get(index).copied().unwrap_or(f64::INFINITY)

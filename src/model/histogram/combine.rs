@@ -1,6 +1,6 @@
 //! Adding and subtracting two histograms, in the layout they have in common.
 
-use super::layout::{Incompatible, Layout, same_bounds};
+use super::layout::{Incompatible, Layout, bounds_differ};
 use super::{Histogram, ResetHint};
 
 /// What the user is told about a combination that was possible.
@@ -33,7 +33,7 @@ impl Histogram {
         let layout = Layout::common(self, other)?;
         let combined = Combined {
             reset_conflict: self.hint.conflicts_with(other.hint),
-            bounds_reconciled: !same_bounds(&self.custom_bounds, &other.custom_bounds),
+            bounds_reconciled: bounds_differ(self, other),
         };
         self.fit(&layout);
         let other = other.fitted(&layout);

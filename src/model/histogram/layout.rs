@@ -142,6 +142,11 @@ fn common_zero_threshold(a: &Histogram, b: &Histogram) -> f64 {
     }
 }
 
+/// Are these custom buckets that have to be reconciled before they are combined?
+pub(super) fn bounds_differ(a: &Histogram, b: &Histogram) -> bool {
+    a.uses_custom_buckets() && !same_bounds(&a.custom_bounds, &b.custom_bounds)
+}
+
 pub(super) fn same_bounds(a: &Arc<[f64]>, b: &Arc<[f64]>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }

@@ -2,7 +2,10 @@
 //!
 //! - [`spans`]: which buckets there are; [`bounds`]: where they lie; [`buckets`]: both together, in order;
 //! - [`layout`]: bringing two histograms to one schema, zero bucket or list of custom bounds; [`combine`]: adding and
-//!   subtracting; [`reset`]: counter resets; [`display`]: text.
+//!   subtracting; [`sum`]: compensated sums and means of many; [`reset`]: counter resets;
+//! - [`extent`]: where the observations of a bucket are taken to be; [`estimate`]: quantiles, fractions, variance from
+//!   it; [`trim`]: cutting at a value;
+//! - [`custom`]: from the cumulative buckets of a classic histogram; [`display`]: text.
 //!
 //! The fields are public and may hold anything: no operation panics, and none takes memory beyond that of its operands,
 //! whatever spans and counts say. Words and rules are those of the native histogram specification of Prometheus.
@@ -10,10 +13,15 @@
 pub mod bounds;
 pub mod buckets;
 pub mod combine;
+pub mod custom;
 pub mod display;
+pub mod estimate;
+pub mod extent;
 pub mod layout;
 pub mod reset;
 pub mod spans;
+pub mod sum;
+pub mod trim;
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +32,11 @@ use super::sample::is_stale;
 
 pub use buckets::Bucket;
 pub use combine::Combined;
+pub use custom::ClassicError;
+pub use estimate::Estimate;
 pub use layout::Incompatible;
 pub use spans::{Buckets, Span};
+pub use sum::HistogramSum;
 
 /// The schema of histograms whose bounds are listed. Every other is exponential: bounds are the powers of
 /// `2^(2^-schema)`.
@@ -126,7 +137,7 @@ impl Histogram {
             && same(self.zero_count, other.zero_count)
             && self.positive.equals(&other.positive)
             && self.negative.equals(&other.negative)
-            && self.custom_bounds == other.custom_bounds
+            && layout::same_bounds(&self.custom_bounds, &other.custom_bounds)
     }
 
     /// How many samples the limit of samples counts this for.

@@ -1,6 +1,10 @@
 //! Tests of the histogram by what a user of the query language relies on. Literals: [`exponential`], [`custom`].
 
 mod algebra;
+mod estimates;
+mod hostile;
+mod properties;
+mod sums;
 
 use super::*;
 
