@@ -4,6 +4,7 @@
 use super::{Remark, Remarks, Window, seconds};
 use super::{histogram_rate, rate, started, transitions};
 use crate::model::Histogram;
+use crate::model::histogram::HistogramSum;
 use crate::promql::column::Element;
 use crate::read::HistogramSample;
 
@@ -22,6 +23,8 @@ pub fn mixed_function(name: &str) -> Option<MixedFunction> {
         }
         "changes" => |w, _, _| transitions::changes(w).map(Element::Float),
         "resets" => |w, _, _| transitions::resets(w).map(Element::Float),
+        "sum_over_time" => |w, _, r| total(w, r, HistogramSum::sum),
+        "avg_over_time" => |w, _, r| total(w, r, HistogramSum::mean),
         "count_over_time" => {
             |w, _, _| Some(Element::Float((w.values.len() + w.histograms.len()) as f64))
         }
@@ -85,6 +88,32 @@ fn of_last_two(
         remarks.add(Remark::MixedKinds);
     }
     None
+}
+
+/// Sum or mean of the histograms of a window that holds nothing else.
+fn total(
+    window: &Window<'_>,
+    remarks: &mut Remarks,
+    result: fn(&HistogramSum) -> Histogram,
+) -> Option<Element> {
+    if !window.values.is_empty() {
+        remarks.add(Remark::MixedKinds);
+        return None;
+    }
+    let (first, rest) = window.histograms.split_first()?;
+    let mut sum = HistogramSum::new(&first.histogram);
+    if rest.iter().any(|sample| sum.add(&sample.histogram).is_err()) {
+        remarks.add(Remark::MixedSchemas);
+        return None;
+    }
+    let combined = sum.combined();
+    if combined.reset_conflict {
+        remarks.add(Remark::ResetConflict);
+    }
+    if combined.bounds_reconciled {
+        remarks.add(Remark::BoundsReconciledInAggregation);
+    }
+    Some(Element::from(result(&sum)))
 }
 
 fn first(window: &Window<'_>) -> Option<Element> {
