@@ -1,7 +1,7 @@
 //! Starting, watching, stopping and killing of the servers.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,10 @@ impl Process {
         Err(format!("{} is not ready after {READY_MAX:?}", self.name))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -78,6 +82,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The first of these programs that is installed.
+pub fn find(names: &[&str]) -> Result<PathBuf, String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .flat_map(|dir| names.iter().map(move |name| Path::new(dir).join(name)))
+        .find(|candidate| candidate.is_file())
+        .ok_or(format!("none of {names:?} is installed"))
 }
 
 /// An address of this machine nobody listens on now.
