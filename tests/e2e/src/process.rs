@@ -21,6 +21,16 @@ pub struct Process {
 impl Process {
     /// Starts a program with its output in `log`.
     pub fn start(program: &Path, args: &[String], log: &Path) -> Result<Process, String> {
+        Process::start_in(program, args, &[], log)
+    }
+
+    /// As [`Process::start`], with these environment variables, too.
+    pub fn start_in(
+        program: &Path,
+        args: &[String],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Process, String> {
         let name = program.display().to_string();
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -30,6 +40,7 @@ impl Process {
         let errors = file.try_clone().map_err(|e| e.to_string())?;
         let child = Command::new(program)
             .args(args)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
@@ -106,11 +117,22 @@ pub fn silverback(
     address: &str,
     log: &Path,
 ) -> Result<Process, String> {
+    silverback_in(binary, data, address, &[], log)
+}
+
+/// As [`silverback`], with these environment variables, too.
+pub fn silverback_in(
+    binary: &Path,
+    data: &Path,
+    address: &str,
+    environment: &[(&str, String)],
+    log: &Path,
+) -> Result<Process, String> {
     let args = [
         format!("--storage.tsdb.path={}", data.display()),
         format!("--web.listen-address={address}"),
         "--telemetry.self-record=false".to_string(),
         "--web.enable-admin-api".to_string(),
     ];
-    Process::start(binary, &args, log)
+    Process::start_in(binary, &args, environment, log)
 }

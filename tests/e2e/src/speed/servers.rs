@@ -1,20 +1,20 @@
 //! The servers of the query benchmark: Silverback twice, once with the samples as they came and once with all of them in
 //! blocks, and the peers, each with what it keeps of earlier answers turned off.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use crate::Options;
 use crate::http;
-use crate::process::{Process, find, free_address, silverback};
+use crate::process::{Process, find, free_address, silverback, silverback_in};
 
 /// Longest time the peer's merges may take after loading.
 const MERGES_MAX: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Silverback with the samples in memory and spills, as they came.
+    /// Silverback with the samples in memory and, where those are too many, in spills of the open window.
     Head,
     /// Silverback after a flush and a compaction.
     Blocks,
@@ -54,13 +54,22 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(kind: Kind, options: &Options, scratch: &Path) -> Result<Server, String> {
+    /// `window_end_ms` is where the samples will end.
+    pub fn start(
+        kind: Kind,
+        options: &Options,
+        window_end_ms: i64,
+        scratch: &Path,
+    ) -> Result<Server, String> {
         let address = free_address()?;
         let (data, log) = (scratch.join(kind.name()), scratch.join(format!("{}.log", kind.name())));
         let (mut process, ready) = match kind {
-            Kind::Head | Kind::Blocks => {
-                (silverback(&options.binary, &data, &address, &log)?, "/-/ready")
+            Kind::Head => {
+                let environment = stopped_clock(window_end_ms);
+                let process = silverback_in(&options.binary, &data, &address, &environment, &log)?;
+                (process, "/-/ready")
             }
+            Kind::Blocks => (silverback(&options.binary, &data, &address, &log)?, "/-/ready"),
             Kind::Prometheus => (prometheus(scratch, &data, &address, &log)?, "/-/ready"),
             Kind::VictoriaMetrics => (victoria_metrics(&data, &address, &log)?, "/health"),
         };
@@ -98,6 +107,31 @@ impl Server {
         }
         Err(format!("merges go on after {MERGES_MAX:?}"))
     }
+}
+
+/// Where Debian's package `libfaketime` puts it.
+const LIBRARIES: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+];
+
+/// The library that can stop a server's clock: `FAKETIME_LIBRARY` if it is set, else where it is installed.
+pub fn clock_library() -> Option<PathBuf> {
+    let told = std::env::var_os("FAKETIME_LIBRARY").map(PathBuf::from);
+    told.or_else(|| LIBRARIES.iter().map(PathBuf::from).find(|path| path.is_file()))
+}
+
+/// A window that is over is cut to a block ten minutes later, and samples that come later still are on their way to one. So the
+/// clock of the server that is to hold them as the head does stands still, a second before the window ends. Time that is
+/// measured in the server goes on.
+fn stopped_clock(window_end_ms: i64) -> Vec<(&'static str, String)> {
+    let Some(library) = clock_library() else { return Vec::new() };
+    vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_FMT", "%s".to_string()),
+        ("FAKETIME", (window_end_ms / 1000 - 1).to_string()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_string()),
+    ]
 }
 
 fn prometheus(scratch: &Path, data: &Path, address: &str, log: &Path) -> Result<Process, String> {
