@@ -146,7 +146,8 @@ impl Line {
 
     fn sample(&mut self, extent: &Extent, scrape: i64) -> (i64, f64) {
         let offset_ms = SCRAPE_OFFSET_MS + (self.target * 7_919 % SCRAPE_SPREAD_MS) as i64;
-        let mut late = Random((self.target as u64 + 1) * 0x9e37_79b9 ^ (scrape as u64 + 1) << 40);
+        let place = ((self.target as u64 + 1) * 0x9e37_79b9) ^ ((scrape as u64 + 1) << 40);
+        let mut late = Random(place);
         late.below(1);
         let jitter_ms = late.below(JITTER_MS) as i64;
         self.step();
@@ -180,7 +181,7 @@ impl Line {
 }
 
 fn pod(target: usize) -> String {
-    format!("app-{:06x}-{:05x}", target * 2_654_435_761 & 0xff_ffff, target * 40_503 & 0xf_ffff)
+    format!("app-{:06x}-{:05x}", (target * 2_654_435_761) & 0xff_ffff, (target * 40_503) & 0xf_ffff)
 }
 
 pub fn instance(target: usize) -> String {
