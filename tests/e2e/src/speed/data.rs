@@ -2,7 +2,8 @@
 //! histograms `x_bucket`, ten gauges `a` and `b` for joins, and one `build_info`, scraped every 15 s.
 //!
 //! No sample lies less than a second from a whole multiple of 15 s, and the queries ask half a second behind one: so none lies
-//! on the edge of a range, where Prometheus 2.42 and 3.x differ.
+//! on the edge of a range, where Prometheus 2.42 and 3.x differ. They differ, too, in how far they extrapolate a rate to the left of
+//! where a counter first appears, if that is close to 0: so none begins there.
 
 use crate::crash::Random;
 use crate::remote_write::{self, Series};
@@ -40,6 +41,8 @@ const SCRAPES_PER_REQUEST: i64 = 24;
 const SERIES_PER_REQUEST: usize = 500;
 /// A counter begins at 0 again about once in so many scrapes: one series of four does within two hours.
 const RESET_ONE_IN: u64 = 2_000;
+/// Counters begin at this or more: far more than one counts in the five minutes of a rate.
+const COUNTER_BEGIN: u64 = 500_000;
 
 /// How much there is.
 #[derive(Clone, Copy)]
@@ -137,8 +140,8 @@ impl Line {
             random.below(1);
         }
         let value = match kind {
-            Kind::Events | Kind::Seconds => random.below(1_000_000) as f64,
-            Kind::Bucket(_) => 0.0,
+            Kind::Events | Kind::Seconds => (COUNTER_BEGIN + random.below(COUNTER_BEGIN)) as f64,
+            Kind::Bucket(place) => COUNTER_BEGIN as f64 * (place + 1) as f64,
             Kind::Gauge | Kind::One => 1.0,
         };
         Line { labels, target, kind, random, value }
@@ -150,7 +153,9 @@ impl Line {
         let mut late = Random(place);
         late.below(1);
         let jitter_ms = late.below(JITTER_MS) as i64;
-        self.step();
+        if scrape > 0 {
+            self.step();
+        }
         (extent.start_ms() + scrape * SCRAPE_MS + offset_ms + jitter_ms, self.value)
     }
 
