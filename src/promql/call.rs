@@ -119,9 +119,10 @@ fn range_call<'q>(
         "quantile_over_time" => Notes::Quantile(args[0].span),
         _ => Notes::None,
     };
-    let series = range.input.series().to_vec();
     let mixed = functions::mixed_function(name);
-    let operator = Box::new(RangeCall { range, series, function, mixed, args: scalar_args, notes });
+    let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
+    let operator =
+        Box::new(RangeCall { range, function, sliding, mixed, args: scalar_args, notes });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),
@@ -205,8 +206,7 @@ fn mapped<'q>(
     function: ValueMap<'q>,
     histograms: Option<HistogramMap<'q>>,
 ) -> BoxOperator<'q> {
-    let series = inner.series().to_vec();
-    let map = Map { query: plan.query, inner, series, function, histograms };
+    let map = Map { query: plan.query, inner, function, histograms };
     drop_names(plan.query, Box::new(map))
 }
 

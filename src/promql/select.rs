@@ -5,12 +5,13 @@
 use super::ast::Selector;
 use super::column::Column;
 use super::functions::extended::interpolate;
-use super::operator::{Meta, Operator, Scratch};
+use super::operator::{METADATA_LABELS, Meta, Operator, Scratch};
 use super::query::{Held, Query};
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
-use crate::model::{TimeRange, Timestamp, is_stale};
+use crate::model::groups::LabelGroups;
+use crate::model::{METRIC_NAME, MatchOp, Matcher, TimeRange, Timestamp, is_stale};
 use crate::read::{Columns, HistogramSample, SeriesSet};
 use crate::sync::OnceLock;
 
@@ -74,9 +75,11 @@ impl Slices {
 struct Selection<'q> {
     query: &'q Query<'q>,
     set: Box<dyn SeriesSet>,
-    /// Made when they are asked for: an aggregation to one group does not need them.
+    /// Made when they are asked for: an aggregation does not need them.
     series: OnceLock<Vec<Meta>>,
     range: TimeRange,
+    /// The selector asks for one name, and no label beside it goes where the name goes.
+    has_one_name: bool,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -113,12 +116,29 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        Ok(Selection { query, set, series: OnceLock::new(), range })
+        let is_name = |m: &Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
+        let has_one_name = selector.matchers.iter().any(is_name)
+            && METADATA_LABELS.iter().all(|name| !set.may_have_label(name));
+        Ok(Selection { query, set, series: OnceLock::new(), range, has_one_name })
     }
 
     fn series(&self) -> &[Meta] {
-        let series = || self.set.labels().iter().cloned().map(Meta::new).collect();
-        self.series.get_or_init(series)
+        self.series.get_or_init(|| match self.set.labels() {
+            Ok(labels) => labels.iter().cloned().map(Meta::new).collect(),
+            Err(error) => {
+                self.query.fail(error.into());
+                Vec::new()
+            }
+        })
+    }
+
+    fn series_count(&self) -> usize {
+        self.series.get().map_or_else(|| self.set.len(), Vec::len)
+    }
+
+    /// The groups of the series, unless their labels have been made: these are in an order of their own.
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        if self.series.get().is_some() { None } else { self.set.group(names) }
     }
 
     fn slices(&self) -> Slices {
@@ -322,11 +342,19 @@ impl Operator for InstantSelector<'_> {
     }
 
     fn series_count(&self) -> usize {
-        self.selection.set.len()
+        self.selection.series_count()
     }
 
-    fn keeps_names(&self) -> bool {
-        true
+    fn drops_names(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn has_one_name(&self) -> bool {
+        self.selection.has_one_name
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn column(
@@ -370,6 +398,18 @@ impl<'q> RangeSelector<'q> {
 impl RangeInput for RangeSelector<'_> {
     fn series(&self) -> &[Meta] {
         self.selection.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.selection.series_count()
+    }
+
+    fn has_one_name(&self) -> bool {
+        self.selection.has_one_name
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn slices(&self) -> Slices {

@@ -5,7 +5,7 @@
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
 use super::column::Column;
 use super::functions::extended::{Edges, extended_function};
-use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, Window};
+use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, SlidingFunction, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::{Held, Query};
@@ -14,11 +14,25 @@ use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
 use crate::model::Timestamp;
+use crate::model::groups::LabelGroups;
 use crate::read::Columns;
 
 /// Samples of whole series.
 pub trait RangeInput: Send + Sync {
     fn series(&self) -> &[Meta];
+
+    /// See [`Operator`] of this and the next two.
+    fn series_count(&self) -> usize {
+        self.series().len()
+    }
+
+    fn has_one_name(&self) -> bool {
+        false
+    }
+
+    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
+    }
 
     /// The time that the windows need samples of.
     fn slices(&self) -> Slices;
@@ -74,6 +88,8 @@ struct Sweep {
     from: usize,
     to: usize,
     histograms: (usize, usize),
+    /// Floats that no window needs any more and that are not kept.
+    dropped: u64,
     /// Visits since the last look at the deadline.
     unchecked: usize,
     queryable: u64,
@@ -146,6 +162,16 @@ impl<'q> RangeVector<'q> {
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
+        self.for_each_place(index, scratch, |step, _, window| visit(step, window))
+    }
+
+    /// [`RangeVector::for_each_window`] that also tells the number of the first float of the window in its series.
+    fn for_each_place(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let (query, mut slices) = (self.query, self.input.slices());
         let (mut held, mut sweep) = (query.hold(0)?, Sweep::default());
         scratch.samples.clear();
@@ -156,6 +182,7 @@ impl<'q> RangeVector<'q> {
                 let slot = self.slot(&scratch.samples, &sweep);
                 slices.skip_to(slot.first.saturating_add(1));
                 scratch.samples.drop_front(slot.from, slot.histograms.0);
+                sweep.dropped += slot.from as u64;
                 (sweep.from, sweep.to) = (0, slot.to - slot.from);
                 sweep.histograms = (0, slot.histograms.1 - slot.histograms.0);
                 held.shrink(samples_cost(&scratch.samples));
@@ -171,7 +198,7 @@ impl<'q> RangeVector<'q> {
         samples: &Columns,
         read_to: Timestamp,
         mut sweep: Sweep,
-        visit: &mut impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+        visit: &mut impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<Sweep, QueryError> {
         while sweep.step < self.timeline.count {
             let slot = self.slot(samples, &sweep);
@@ -187,7 +214,7 @@ impl<'q> RangeVector<'q> {
             }
             if visited > 0 {
                 sweep.queryable += visited as u64;
-                visit(sweep.step, &slot.window(samples))?;
+                visit(sweep.step, sweep.dropped + slot.from as u64, &slot.window(samples))?;
             }
             sweep.step += 1;
         }
@@ -269,9 +296,9 @@ impl Slot {
 /// A function of a range vector and of scalars, applied to every series.
 pub struct RangeCall<'q> {
     pub range: RangeVector<'q>,
-    /// Metric names are dropped already where the function drops them.
-    pub series: Vec<Meta>,
     pub function: RangeFunction,
+    /// The same function of windows that overlap, if it has such a form.
+    pub sliding: Option<SlidingFunction>,
     /// Of windows with histograms; `None`: they have no result.
     pub mixed: Option<MixedFunction>,
     /// The scalar arguments, each with a value per step.
@@ -301,12 +328,22 @@ impl RangeCall<'_> {
     ) -> Result<(), QueryError> {
         let mut args = vec![0.0; self.args.len()];
         let mut remarks = Remarks::default();
-        self.range.for_each_window(index, scratch, |step, window| {
+        let overlap = self.range.timeline.count > 1
+            && self.range.range_ms > self.range.timeline.step_ms
+            && self.range.shift.at.is_none();
+        let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
+        self.range.for_each_place(index, scratch, |step, from, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
             }
             if window.histograms.is_empty() {
-                if let Some(value) = (self.function)(window, &args) {
+                let value = match &mut sliding {
+                    Some(sliding) if window.starts.is_empty() => {
+                        sliding.result(window, from, &args)
+                    }
+                    _ => (self.function)(window, &args),
+                };
+                if let Some(value) = value {
                     out.set(step, value);
                 }
             } else if let Some(mixed) = self.mixed
@@ -345,7 +382,24 @@ impl RangeCall<'_> {
 
 impl Operator for RangeCall<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.range.input.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.range.input.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        // A subquery may have dropped some.
+        self.range.input.has_one_name().then_some(false)
+    }
+
+    fn has_one_name(&self) -> bool {
+        self.range.input.has_one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.range.input.group_by(names)
     }
 
     fn column(

@@ -1,5 +1,6 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
+pub mod accumulate;
 pub mod date;
 pub mod extended;
 pub mod histogram;
@@ -13,6 +14,7 @@ pub mod quantile;
 mod rate;
 mod regression;
 mod remarks;
+mod sliding;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -22,6 +24,7 @@ pub use lookup::range_function;
 pub use math::math_function;
 pub use mixed::mixed_function;
 pub use over_time::factor_problem;
+pub use sliding::{SlidingFunction, sliding_function};
 pub use table::signature;
 
 pub use remarks::{Remark, Remarks};

@@ -8,23 +8,37 @@
 
 use super::Window;
 
-/// A gap at an edge of up to this many average spacings counts as "the series goes on there".
-const EDGE_SPACINGS_MAX: f64 = 1.1;
+/// A gap at an edge of less than so many average spacings, 1.1 as a fraction, counts as "the series goes on there".
+const EDGE_SPACINGS: (f64, f64) = (11.0, 10.0);
+
+const MS_PER_SECOND: f64 = 1000.0;
 
 /// Per-second increase of a counter over the window, extrapolated to its edges.
 pub fn rate(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    let range_seconds = seconds(window.range_end - window.range_start);
-    extrapolated(window, true).map(|(difference, factor)| difference * (factor / range_seconds))
+    counter_increase(window, lost_in_resets(window.values), true)
 }
 
 /// Increase of a counter over the window, extrapolated to its edges.
 pub fn increase(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, true).map(|(difference, factor)| difference * factor)
+    counter_increase(window, lost_in_resets(window.values), false)
+}
+
+/// `increase` or `rate` of a window whose resets have lost so much.
+pub fn counter_increase(window: &Window<'_>, lost: f64, per_second: bool) -> Option<f64> {
+    let (difference, reached, sampled) = extrapolated(window, Some(lost))?;
+    Some(match per_second {
+        true => {
+            let range_ms = (window.range_end - window.range_start) as f64;
+            difference * (reached * MS_PER_SECOND / (sampled * range_ms))
+        }
+        false => difference * (reached / sampled),
+    })
 }
 
 /// Difference of a gauge over the window, extrapolated to its edges.
 pub fn delta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, false).map(|(difference, factor)| difference * factor)
+    extrapolated(window, None)
+        .map(|(difference, reached, sampled)| difference * (reached / sampled))
 }
 
 /// Per-second increase between the last two samples of a counter.
@@ -41,16 +55,24 @@ pub fn idelta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 
 /// How often the value differs from the one before it. NaN after NaN is no change.
 pub fn changes(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    count_pairs(window, |before, after| after != before && !(after.is_nan() && before.is_nan()))
+    count_pairs(window, is_change)
 }
 
 /// How often the value is lower than the one before it.
 pub fn resets(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    count_pairs(window, |before, after| after < before)
+    count_pairs(window, is_reset)
+}
+
+pub fn is_change(before: f64, after: f64) -> bool {
+    after != before && !(after.is_nan() && before.is_nan())
+}
+
+pub fn is_reset(before: f64, after: f64) -> bool {
+    after < before
 }
 
 fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
+    milliseconds as f64 / MS_PER_SECOND
 }
 
 fn count_pairs(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option<f64> {
@@ -68,39 +90,41 @@ fn last_two(window: &Window<'_>) -> Option<(f64, f64, i64)> {
     (interval_ms != 0).then_some((*before, *last, interval_ms))
 }
 
-/// The difference between last and first sample, resets of a counter undone, and the factor that
-/// extrapolates it to the edges of the window.
-fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<(f64, f64)> {
+/// The difference between last and first sample, the milliseconds that it stands for once extrapolated to the edges of the
+/// window, and those between the samples. Of a counter what was lost in its resets is given, and added.
+///
+/// Written without a division: one is dearer than all the rest.
+fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, f64, f64)> {
     let [first_ms, .., last_ms] = window.timestamps else { return None };
     let [first, .., last] = window.values else { return None };
-    let mut difference = last - first;
-    if is_counter {
-        difference += lost_in_resets(window.values);
-    }
+    let difference = last - first + lost.unwrap_or(0.0);
 
-    let sampled = seconds(last_ms - first_ms);
-    let spacing = sampled / (window.timestamps.len() - 1) as f64;
-    let reached = |gap: f64| if gap >= spacing * EDGE_SPACINGS_MAX { spacing / 2.0 } else { gap };
-    let mut to_start = reached(seconds(first_ms - window.range_start));
-    let to_end = reached(seconds(window.range_end - last_ms));
-    if is_counter && difference > 0.0 && *first >= 0.0 {
-        let to_zero = sampled * (first / difference);
-        // Not `min`: a NaN of infinite operands leaves the edge as it is.
-        if to_zero < to_start {
-            to_start = to_zero;
+    let sampled = (last_ms - first_ms) as f64;
+    let spacings = (window.timestamps.len() - 1) as f64;
+    let reached = |gap: f64| match gap * spacings * EDGE_SPACINGS.1 >= sampled * EDGE_SPACINGS.0 {
+        true => sampled / spacings / 2.0,
+        false => gap,
+    };
+    let mut to_start = reached((first_ms - window.range_start) as f64);
+    let to_end = reached((window.range_end - last_ms) as f64);
+    if lost.is_some() && difference > 0.0 && *first >= 0.0 {
+        // Of infinite operands the product is no number, and the edge stays as it is.
+        if sampled * first < to_start * difference {
+            to_start = sampled * (first / difference);
         }
     }
-    Some((difference, (sampled + to_start + to_end) / sampled))
+    Some((difference, sampled + to_start + to_end, sampled))
 }
 
 /// What the counter had reached before each of its resets.
 fn lost_in_resets(values: &[f64]) -> f64 {
-    // Most windows hold no reset; without a branch per pair the compiler compares several at once.
+    if has_reset(values) { lost_in(values.iter().copied()) } else { 0.0 }
+}
+
+/// Most windows hold no reset; without a branch per pair the compiler compares several at once.
+pub fn has_reset(values: &[f64]) -> bool {
     let pairs = values.iter().zip(values.get(1..).unwrap_or_default());
-    if !pairs.fold(false, |falls, (before, after)| falls | (after < before)) {
-        return 0.0;
-    }
-    lost_in(values.iter().copied())
+    pairs.fold(false, |falls, (before, after)| falls | (after < before))
 }
 
 /// What a counter with these values had reached before each of its resets.
