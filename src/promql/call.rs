@@ -216,8 +216,7 @@ fn mapped<'q>(
     function: ValueMap<'q>,
     histograms: Option<HistogramMap<'q>>,
 ) -> BoxOperator<'q> {
-    let series = inner.series().to_vec();
-    let map = Map { query: plan.query, inner, series, function, histograms };
+    let map = Map { query: plan.query, inner, function, histograms };
     drop_names(plan.query, Box::new(map))
 }
 

@@ -33,6 +33,7 @@ pub fn build<'q>(
         group_count: groups.series.len(),
         histograms: HistogramRule {
             query: plan.query,
+            inner,
             op: aggregate.op,
             span: aggregate.expr.span,
             steps: plan.timeline.count,
@@ -59,7 +60,7 @@ struct Input<'a, 'q> {
     /// Of every input series, its group.
     groups: &'a [usize],
     group_count: usize,
-    histograms: HistogramRule<'q>,
+    histograms: HistogramRule<'a, 'q>,
 }
 
 /// The accumulators of one group at all steps.
@@ -132,12 +133,12 @@ fn fold<'q, F: Accumulate>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'
 }
 
 /// The accumulators of the groups that some series belong to.
-type Chunk<'q, F> = (Vec<(usize, Run<'q, F>)>, HistogramSums<'q>);
+type Chunk<'a, 'q, F> = (Vec<(usize, Run<'q, F>)>, HistogramSums<'a, 'q>);
 
-fn fold_chunk<'q, F: Accumulate>(
-    input: &Input<'_, 'q>,
+fn fold_chunk<'a, 'q, F: Accumulate>(
+    input: &Input<'a, 'q>,
     chunk: Range<usize>,
-) -> Result<Chunk<'q, F>, QueryError> {
+) -> Result<Chunk<'a, 'q, F>, QueryError> {
     let (mut scratch, mut column) = (Scratch::default(), Column::default());
     let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
     let mut histograms = input.histograms.start()?;
@@ -146,8 +147,7 @@ fn fold_chunk<'q, F: Accumulate>(
         input.inner.column(index, &mut scratch, &mut column)?;
         let group = input.groups[index];
         if !column.histograms.is_empty() {
-            let metric = || input.inner.series()[index].labels.metric_name().to_string();
-            histograms.take(group, &mut column, metric)?;
+            histograms.take(group, index, &mut column)?;
         }
         let at = *position.entry(group).or_insert(found.len());
         if at == found.len() {

@@ -324,11 +324,10 @@ pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q
 /// A function of each histogram and its step; `None` removes it.
 pub type HistogramMap<'q> = Box<dyn Fn(usize, &Histogram) -> Option<Element> + Send + Sync + 'q>;
 
-/// Another value for every value, under other labels.
+/// Another value for every value, under the same labels.
 pub struct Map<'q> {
     pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
-    pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
     /// `None` drops all histograms.
     pub histograms: Option<HistogramMap<'q>>,
@@ -336,7 +335,23 @@ pub struct Map<'q> {
 
 impl Operator for Map<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.inner.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.inner.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        self.inner.drops_names()
+    }
+
+    fn has_one_name(&self) -> bool {
+        self.inner.has_one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.inner.group_by(names)
     }
 
     fn column(
