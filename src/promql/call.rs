@@ -6,9 +6,8 @@ use super::ast::{Call, Expr, ExprKind, Span};
 use super::column::{Column, Element};
 use super::functions::extended::extended_function;
 use super::functions::{self, MathFunction, math_function, range_function};
-use super::operator::{
-    BoxOperator, HistogramMap, Map, Materialized, Meta, Scratch, ValueMap, drop_names,
-};
+use super::map::{HistogramMap, Map, ValueMap};
+use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
