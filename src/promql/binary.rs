@@ -108,8 +108,8 @@ impl Operator for WithScalar<'_> {
         self.vector.drops_names()
     }
 
-    fn has_one_name(&self) -> bool {
-        self.vector.has_one_name()
+    fn one_name(&self) -> Option<&str> {
+        self.vector.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

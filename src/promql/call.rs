@@ -4,14 +4,17 @@
 
 use super::ast::{Call, Expr, ExprKind, Span};
 use super::column::{Column, Element};
-use super::functions::extended::extended_function;
-use super::functions::{self, MathFunction, math_function, range_function};
+use super::functions::extended::{extended_function, extended_mixed_function};
+use super::functions::{
+    self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
+};
 use super::map::{HistogramMap, Map, ValueMap};
 use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
+use super::range_call::{Notes, RangeCall};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
-use super::window::{Notes, RangeCall, RangeVector};
+use super::window::RangeVector;
 use super::{absent, buckets, info, order, relabel};
 use crate::model::{Histogram, Labels};
 use crate::sync::Arc;
@@ -26,6 +29,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
     Ok(Node::Vector(match (call.function.name, args) {
         ("vector", [arg]) => vector(plan, arg)?,
         ("timestamp", [arg]) => timestamp(plan, arg)?,
+        ("start_timestamp", [arg]) => start_timestamp(plan, arg)?,
         ("absent", [arg]) => absent::absent(plan, arg)?,
         ("absent_over_time", [arg]) => absent::absent_over_time(plan, arg)?,
         ("sort", [arg]) => order::sort(plan, arg, span, false)?,
@@ -45,7 +49,9 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {
-            histogram_call(plan, function, arg)?
+            let whole = !matches!(name, "histogram_stddev" | "histogram_stdvar");
+            let plan = if whole { plan.detecting_resets(true) } else { *plan };
+            histogram_call(&plan, function, arg)?
         }
         (name, args) => table_call(plan, name, args)?,
     }))
@@ -104,10 +110,14 @@ fn range_call<'q>(
         |arg: &&Expr| matches!(unparen(arg).kind, ExprKind::Matrix(_) | ExprKind::Subquery(_));
     let matrix = args.iter().find(is_matrix).ok_or_else(unsupported)?;
     let range = RangeVector::build(plan, matrix)?;
-    let function = match range.edges {
-        Some(edges) => extended_function(edges, name).map_err(QueryError::Execution)?,
-        None => range_function(name).ok_or_else(unsupported)?,
+    let (function, mixed) = match range.edges {
+        Some(edges) => (
+            extended_function(edges, name).map_err(QueryError::Execution)?,
+            extended_mixed_function(edges, name),
+        ),
+        None => (range_function(name).ok_or_else(unsupported)?, mixed_function(name)),
     };
+    let uses_start_times = range.edges.is_none() && uses_start_times(name);
     let scalars = args.iter().filter(|arg| !is_matrix(arg));
     let scalar_args = scalars.map(|arg| plan.scalar(arg)).collect::<Result<Vec<_>, _>>()?;
     if let ("double_exponential_smoothing", [smoothing, trend]) = (name, scalar_args.as_slice()) {
@@ -118,10 +128,10 @@ fn range_call<'q>(
         "quantile_over_time" => Notes::Quantile(args[0].span),
         _ => Notes::None,
     };
-    let mixed = functions::mixed_function(name);
     let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
+    let args = scalar_args;
     let operator =
-        Box::new(RangeCall { range, function, sliding, mixed, args: scalar_args, notes });
+        Box::new(RangeCall { range, function, sliding, mixed, uses_start_times, args, notes });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),
@@ -237,4 +247,19 @@ fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryEr
         Box::new(move |step, _| Some(times[step])),
         Some(Box::new(move |step, _| Some(Element::Float(histograms[step])))),
     ))
+}
+
+/// Since when the sample behind a plain selector counts; nothing behind anything else.
+fn start_timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
+    if !plan.query.options.use_start_timestamps {
+        let message = "start_timestamp is not enabled: add --enable-feature=use-start-timestamps";
+        return Err(QueryError::Execution(message.to_string()));
+    }
+    if let ExprKind::Selector(selector) = &unparen(arg).kind
+        && !selector.smoothed
+    {
+        let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Start)?;
+        return Ok(drop_names(plan.query, Box::new(selector)));
+    }
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), None))
 }

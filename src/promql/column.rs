@@ -102,6 +102,12 @@ impl fmt::Display for Element {
     }
 }
 
+impl From<Histogram> for Element {
+    fn from(histogram: Histogram) -> Element {
+        Element::Histogram(Arc::new(histogram))
+    }
+}
+
 impl Element {
     pub fn float(&self) -> Option<f64> {
         match self {

@@ -12,7 +12,7 @@ use super::operator::{
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::query::{Query, Workers};
-use super::select::Slices;
+use super::slices::Slices;
 use super::timeline::{Frame, Timeline};
 use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
 use super::window::{RangeInput, RangeVector, Reading};
@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Metric names are dropped at the very end only, so that later operators still see them.
     pub delayed_name_removal: bool,
+    /// Functions of counters and `start_timestamp` look at since when samples count, where that is known.
+    pub use_start_timestamps: bool,
     pub parse: ParseOptions,
 }
 
@@ -50,6 +52,7 @@ impl Default for EngineOptions {
             samples_max: SAMPLES_MAX,
             threads: 1,
             delayed_name_removal: false,
+            use_start_timestamps: false,
             parse: ParseOptions::default(),
         }
     }
@@ -172,7 +175,7 @@ pub struct Steps {
 }
 
 fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
-    let plan = Plan { query, timeline: Timeline::at(time) };
+    let plan = Plan::new(query, Timeline::at(time));
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
         range.input =
@@ -211,7 +214,7 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
     }
     // The columns that threads work on are within the budget, too.
     drop(query.hold(timeline.count)?);
-    let plan = Plan { query, timeline };
+    let plan = Plan::new(query, timeline);
     let mut matrix = match plan.build(expr)? {
         Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
         Node::Scalar(values) => {

@@ -35,8 +35,8 @@ impl Operator for Map<'_> {
         self.inner.drops_names()
     }
 
-    fn has_one_name(&self) -> bool {
-        self.inner.has_one_name()
+    fn one_name(&self) -> Option<&str> {
+        self.inner.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

@@ -24,7 +24,11 @@ mod plan;
 mod query;
 mod timeline;
 
+mod range_call;
+mod samples;
 mod select;
+mod slices;
+mod smoothed;
 mod subquery;
 mod window;
 

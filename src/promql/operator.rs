@@ -65,9 +65,9 @@ pub trait Operator: Send + Sync {
         None
     }
 
-    /// Is it known without a look at the series that all have the same name, and neither type nor unit?
-    fn has_one_name(&self) -> bool {
-        false
+    /// The name of all series, if that is known without a look at them, and that they have neither type nor unit.
+    fn one_name(&self) -> Option<&str> {
+        None
     }
 
     /// The groups of the series by the values of some labels, if they can be told without label sets.
@@ -397,7 +397,7 @@ pub fn same_labelset() -> QueryError {
 /// Drops the metric names of an operator and makes the label sets unique again.
 pub fn drop_names<'q>(query: &Query<'_>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
     let delayed = query.options.delayed_name_removal;
-    let unique = delayed || inner.has_one_name() || names_agree(inner.series());
+    let unique = delayed || inner.one_name().is_some() || names_agree(inner.series());
     let dropped = Box::new(DropNames { inner, delayed, series: OnceLock::new() });
     if unique { dropped } else { merge_equal(dropped) }
 }
@@ -422,8 +422,8 @@ impl Operator for DropNames<'_> {
         Some(self.delayed)
     }
 
-    fn has_one_name(&self) -> bool {
-        self.inner.has_one_name()
+    fn one_name(&self) -> Option<&str> {
+        self.inner.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

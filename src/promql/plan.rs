@@ -28,12 +28,23 @@ pub enum Node<'q> {
 pub struct Plan<'q> {
     pub query: &'q Query<'q>,
     pub timeline: Timeline,
+    /// Histograms tell whether they follow a counter reset, even if storage does not know.
+    pub detects_resets: bool,
 }
 
 impl<'q> Plan<'q> {
+    pub fn new(query: &'q Query<'q>, timeline: Timeline) -> Plan<'q> {
+        Plan { query, timeline, detects_resets: false }
+    }
+
     /// The same query on another timeline.
     pub fn on(&self, timeline: Timeline) -> Plan<'q> {
-        Plan { query: self.query, timeline }
+        Plan { timeline, ..*self }
+    }
+
+    /// The same, with or without a look for counter resets.
+    pub fn detecting_resets(&self, detects_resets: bool) -> Plan<'q> {
+        Plan { detects_resets, ..*self }
     }
 
     /// Is this one point in time, so that the order of a vector can matter?
@@ -75,6 +86,7 @@ impl<'q> Plan<'q> {
             ExprKind::Selector(selector) => {
                 let (query, timeline) = (self.query, self.timeline);
                 let selector = InstantSelector::new(query, selector, timeline, Take::Value)?;
+                let selector = selector.at(expr.span).detecting_resets(self.detects_resets);
                 Node::Vector(Box::new(selector))
             }
             ExprKind::Binary(binary) => binary::build(self, binary)?,

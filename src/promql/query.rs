@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::annotations::Annotations;
 use super::ast::Span;
 use super::engine::EngineOptions;
+use super::functions::Remarks;
 use super::timeline::Frame;
 use super::value::{QueryError, QueryStats};
 use crate::read::Source;
@@ -159,6 +160,13 @@ impl Query<'_> {
 
     pub fn info(&self, span: Span, message: impl Into<String>) {
         self.annotations.lock().info(span, message.into());
+    }
+
+    /// What a function remarked about samples of the metric `name`.
+    pub fn remark(&self, span: Span, name: &str, remarks: &Remarks) {
+        if !remarks.is_empty() {
+            self.annotations.lock().remark(span, name, remarks);
+        }
     }
 
     /// Warns of values that are no quantiles: of NaN, and of the largest and the smallest.

@@ -1,15 +1,15 @@
-//! Range vectors and the functions of them. A series is read once, a slice of time after the other, while a window
-//! slides over its samples; the function sees the samples of one window per step. The two inputs are the range selector
-//! and the subquery.
+//! Range vectors. A series is read once, a slice of time after the other, while a window slides over its samples;
+//! whoever consumes it sees the samples of one window per step. The two inputs are the range selector and the subquery.
 
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
-use super::column::Column;
-use super::functions::extended::{Edges, extended_function};
-use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, SlidingFunction, Window};
-use super::operator::{Meta, Operator, Scratch};
+use super::functions::Window;
+use super::functions::extended::{self, Edges, extended_function};
+use super::operator::{Meta, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::{Held, Query};
-use super::select::{RangeSelector, Reach, Slices, samples_cost};
+use super::samples::samples_cost;
+use super::select::{RangeSelector, Reach};
+use super::slices::Slices;
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
@@ -26,8 +26,8 @@ pub trait RangeInput: Send + Sync {
         self.series().len()
     }
 
-    fn has_one_name(&self) -> bool {
-        false
+    fn one_name(&self) -> Option<&str> {
+        None
     }
 
     fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
@@ -142,7 +142,8 @@ impl<'q> RangeVector<'q> {
             Some(Edges::Smoothed) => Reach { back_ms: lookback_ms, ahead_ms: lookback_ms },
         };
         let reach = Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond };
-        let input = Box::new(RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?);
+        let input = RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?;
+        let input = Box::new(input.detecting_resets(plan.detects_resets));
         Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, span })
     }
 
@@ -166,7 +167,7 @@ impl<'q> RangeVector<'q> {
     }
 
     /// [`RangeVector::for_each_window`] that also tells the number of the first float of the window in its series.
-    fn for_each_place(
+    pub fn for_each_place(
         &self,
         index: usize,
         scratch: &mut Scratch,
@@ -250,19 +251,13 @@ impl<'q> RangeVector<'q> {
 
     /// The samples themselves, of an instant query.
     pub fn matrix(&self) -> Result<Vec<MatrixSeries>, QueryError> {
-        if self.edges.is_some() {
-            let what = "an anchored or smoothed range vector outside of a function";
-            return Err(QueryError::Unsupported(what.to_string()));
-        }
         let mut matrix = Vec::new();
         let mut scratch = Scratch::default();
         let mut kept = Vec::new();
         for (index, meta) in self.input.series().iter().enumerate() {
             let mut points = Columns::default();
             self.for_each_window(index, &mut scratch, |_, window| {
-                points.timestamps.extend_from_slice(window.timestamps);
-                points.floats.extend_from_slice(window.values);
-                points.histograms.extend_from_slice(window.histograms);
+                self.append_points(window, &mut points)?;
                 kept.push(self.query.hold(samples_cost(&points))?);
                 Ok(())
             })?;
@@ -271,6 +266,25 @@ impl<'q> RangeVector<'q> {
             }
         }
         Ok(matrix)
+    }
+
+    fn append_points(&self, window: &Window<'_>, points: &mut Columns) -> Result<(), QueryError> {
+        let Some(edges) = self.edges else {
+            points.timestamps.extend_from_slice(window.timestamps);
+            points.floats.extend_from_slice(window.values);
+            points.histograms.extend_from_slice(window.histograms);
+            return Ok(());
+        };
+        if !window.histograms.is_empty() {
+            let modifier = edges.as_str();
+            return Err(QueryError::Execution(format!(
+                "{modifier} modifier is not supported with histograms"
+            )));
+        }
+        for (timestamp, value) in extended::points(window, edges) {
+            points.push(timestamp, value);
+        }
+        Ok(())
     }
 }
 
@@ -290,133 +304,5 @@ impl Slot {
             range_end: self.end,
             eval_time: self.eval_time,
         }
-    }
-}
-
-/// A function of a range vector and of scalars, applied to every series.
-pub struct RangeCall<'q> {
-    pub range: RangeVector<'q>,
-    pub function: RangeFunction,
-    /// The same function of windows that overlap, if it has such a form.
-    pub sliding: Option<SlidingFunction>,
-    /// Of windows with histograms; `None`: they have no result.
-    pub mixed: Option<MixedFunction>,
-    /// The scalar arguments, each with a value per step.
-    pub args: Vec<Vec<f64>>,
-    pub notes: Notes,
-}
-
-/// What a call has to tell the user about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notes {
-    None,
-    /// The function expects a counter.
-    Counter,
-    /// The first argument is a quantile, written here.
-    Quantile(Span),
-}
-
-/// What the names of counters end in.
-const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
-
-impl RangeCall<'_> {
-    fn evaluate(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        let mut args = vec![0.0; self.args.len()];
-        let mut remarks = Remarks::default();
-        let overlap = self.range.timeline.count > 1
-            && self.range.range_ms > self.range.timeline.step_ms
-            && self.range.shift.at.is_none();
-        let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
-        self.range.for_each_place(index, scratch, |step, from, window| {
-            for (arg, values) in args.iter_mut().zip(&self.args) {
-                *arg = values[step];
-            }
-            if window.histograms.is_empty() {
-                let value = match &mut sliding {
-                    Some(sliding) if window.starts.is_empty() => {
-                        sliding.result(window, from, &args)
-                    }
-                    _ => (self.function)(window, &args),
-                };
-                if let Some(value) = value {
-                    out.set(step, value);
-                }
-            } else if let Some(mixed) = self.mixed
-                && let Some(element) = mixed(window, &args, &mut remarks)
-            {
-                out.set_element(step, element);
-            }
-            Ok(())
-        })?;
-        if !remarks.is_empty() {
-            self.note_remarks(index, remarks);
-        }
-        Ok(())
-    }
-
-    fn note_remarks(&self, index: usize, remarks: Remarks) {
-        let name = self.range.input.series()[index].labels.metric_name();
-        if remarks.has(Remark::MixedKinds) {
-            let message =
-                format!("encountered a mix of histograms and floats for metric name {name:?}");
-            self.range.query.warn(self.range.span, message);
-        }
-    }
-
-    fn note_counter(&self, index: usize) {
-        let name = self.range.input.series()[index].labels.metric_name();
-        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
-            return;
-        }
-        let message = format!(
-            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
-        );
-        self.range.query.info(self.range.span, message);
-    }
-}
-
-impl Operator for RangeCall<'_> {
-    fn series(&self) -> &[Meta] {
-        self.range.input.series()
-    }
-
-    fn series_count(&self) -> usize {
-        self.range.input.series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        // A subquery may have dropped some.
-        self.range.input.has_one_name().then_some(false)
-    }
-
-    fn has_one_name(&self) -> bool {
-        self.range.input.has_one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.range.input.group_by(names)
-    }
-
-    fn column(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        out.reset(self.range.timeline.count);
-        self.evaluate(index, scratch, out)?;
-        match self.notes {
-            Notes::Counter if !out.is_empty() => self.note_counter(index),
-            Notes::Quantile(span) if !out.is_empty() => {
-                self.range.query.check_quantiles(span, &self.args[0]);
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }

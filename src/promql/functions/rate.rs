@@ -1,15 +1,9 @@
 //! The functions of differences between samples: `rate`, `increase`, `delta`, `irate`, `idelta`, `changes`,
-//! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step.
-//!
-//! `rate`, `increase` and `delta` extrapolate from the span of the samples to the edges of the window:
-//! 1. An edge nearer to its sample than 1.1 times the average spacing is reached entirely.
-//! 2. Beyond a farther edge the series is taken to end half an average spacing away.
-//! 3. A counter is not extrapolated to the left of where it would have been zero.
+//! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step. Windows of floats
+//! alone, and nothing known of when a counter started: the others are in `histogram_rate` and `started`.
 
-use super::Window;
-
-/// A gap at an edge of less than so many average spacings, 1.1 as a fraction, counts as "the series goes on there".
-const EDGE_SPACINGS: (f64, f64) = (11.0, 10.0);
+use super::extrapolation::{Before, Extent, Stretch, stretch};
+use super::{Window, seconds};
 
 const MS_PER_SECOND: f64 = 1000.0;
 
@@ -25,20 +19,19 @@ pub fn increase(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 
 /// `increase` or `rate` of a window whose resets have lost so much.
 pub fn counter_increase(window: &Window<'_>, lost: f64, per_second: bool) -> Option<f64> {
-    let (difference, reached, sampled) = extrapolated(window, Some(lost))?;
+    let (difference, Stretch { reached_ms, sampled_ms }) = extrapolated(window, Some(lost))?;
     Some(match per_second {
         true => {
             let range_ms = (window.range_end - window.range_start) as f64;
-            difference * (reached * MS_PER_SECOND / (sampled * range_ms))
+            difference * (reached_ms * MS_PER_SECOND / (sampled_ms * range_ms))
         }
-        false => difference * (reached / sampled),
+        false => difference * (reached_ms / sampled_ms),
     })
 }
 
 /// Difference of a gauge over the window, extrapolated to its edges.
 pub fn delta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, None)
-        .map(|(difference, reached, sampled)| difference * (reached / sampled))
+    extrapolated(window, None).map(|(difference, stretch)| difference * stretch.factor())
 }
 
 /// Per-second increase between the last two samples of a counter.
@@ -71,10 +64,6 @@ pub fn is_reset(before: f64, after: f64) -> bool {
     after < before
 }
 
-fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / MS_PER_SECOND
-}
-
 fn count_pairs(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option<f64> {
     if window.values.is_empty() {
         return None;
@@ -90,30 +79,18 @@ fn last_two(window: &Window<'_>) -> Option<(f64, f64, i64)> {
     (interval_ms != 0).then_some((*before, *last, interval_ms))
 }
 
-/// The difference between last and first sample, the milliseconds that it stands for once extrapolated to the edges of the
-/// window, and those between the samples. Of a counter what was lost in its resets is given, and added.
-///
-/// Written without a division: one is dearer than all the rest.
-fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, f64, f64)> {
+/// The difference between last and first sample, and how it is to be stretched. Of a counter what was lost in its resets is
+/// given, and added.
+fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, Stretch)> {
     let [first_ms, .., last_ms] = window.timestamps else { return None };
     let [first, .., last] = window.values else { return None };
     let difference = last - first + lost.unwrap_or(0.0);
-
-    let sampled = (last_ms - first_ms) as f64;
-    let spacings = (window.timestamps.len() - 1) as f64;
-    let reached = |gap: f64| match gap * spacings * EDGE_SPACINGS.1 >= sampled * EDGE_SPACINGS.0 {
-        true => sampled / spacings / 2.0,
-        false => gap,
+    let extent = Extent { first_ms: *first_ms, last_ms: *last_ms, count: window.timestamps.len() };
+    let before = match lost {
+        Some(_) => Before::Counter { first: *first, increase: difference },
+        None => Before::Nothing,
     };
-    let mut to_start = reached((first_ms - window.range_start) as f64);
-    let to_end = reached((window.range_end - last_ms) as f64);
-    if lost.is_some() && difference > 0.0 && *first >= 0.0 {
-        // Of infinite operands the product is no number, and the edge stays as it is.
-        if sampled * first < to_start * difference {
-            to_start = sampled * (first / difference);
-        }
-    }
-    Some((difference, sampled + to_start + to_end, sampled))
+    Some((difference, stretch(window, extent, before)))
 }
 
 /// What the counter had reached before each of its resets.
