@@ -18,6 +18,7 @@ pub mod value;
 mod annotations;
 mod column;
 pub mod engine;
+mod map;
 mod operator;
 mod plan;
 mod query;
