@@ -11,8 +11,6 @@ pub mod lexer;
 pub mod parser;
 mod printer;
 pub mod script;
-#[cfg(test)]
-pub mod testing;
 pub mod value;
 
 mod annotations;

@@ -22,7 +22,7 @@ pub use lookup::range_function;
 pub use math::math_function;
 pub use mixed::mixed_function;
 pub use over_time::factor_problem;
-pub use table::signature;
+pub use table::{signature, signatures};
 
 pub use remarks::{Remark, Remarks};
 

@@ -16,6 +16,7 @@ mod start_times;
 mod store;
 mod syntax;
 
+pub use pin::pinned;
 pub use runner::run_script;
 
 /// What became of the evaluations of a script. `evals` is `passed + unsupported + failures.len()`, unless
