@@ -21,11 +21,12 @@ use crate::server::connection::ConnectionOptions;
 use values::{SizeOrPercent, duration, duration_or_zero, size, size_or_percent};
 
 /// Features of the language that are off unless named, and one that is always on but accepted by name.
-const FEATURES: [&str; 5] = [
+const FEATURES: [&str; 6] = [
     "promql-experimental-functions",
     "promql-delayed-name-removal",
     "promql-extended-range-selectors",
     "promql-binop-fill-modifiers",
+    "use-start-timestamps",
     "promql-duration-expr",
 ];
 
@@ -124,7 +125,7 @@ pub struct Config {
     pub lookback_delta: Duration,
 
     /// Parts of PromQL that are off by default, separated by commas: promql-experimental-functions,
-    /// promql-delayed-name-removal, promql-extended-range-selectors, promql-binop-fill-modifiers
+    /// promql-delayed-name-removal, promql-extended-range-selectors, promql-binop-fill-modifiers, use-start-timestamps
     #[arg(long = "enable-feature", value_name = "FEATURE", value_delimiter = ',')]
     #[arg(help_heading = "Queries", value_parser = FEATURES)]
     pub features: Vec<String>,
@@ -318,6 +319,7 @@ impl Config {
             samples_max: self.query_samples,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             delayed_name_removal: self.feature("promql-delayed-name-removal"),
+            use_start_timestamps: self.feature("use-start-timestamps"),
             ..EngineOptions::default()
         };
         options.parse.experimental_functions = self.feature("promql-experimental-functions");
@@ -494,7 +496,9 @@ mod tests {
         let flag = "--enable-feature=promql-experimental-functions,promql-delayed-name-removal";
         let options = config(&[flag]).unwrap().engine_options();
         assert!(options.parse.experimental_functions && options.delayed_name_removal);
-        assert!(!options.parse.binop_fill_modifiers);
+        assert!(!options.parse.binop_fill_modifiers && !options.use_start_timestamps);
+        let options = config(&["--enable-feature=use-start-timestamps"]).unwrap().engine_options();
+        assert!(options.use_start_timestamps);
     }
 
     #[test]

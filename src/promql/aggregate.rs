@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 
-use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping};
+use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
 use super::operator::{BoxOperator, Meta, Operator};
 use super::plan::Plan;
 use super::value::QueryError;
@@ -13,17 +13,21 @@ use crate::model::{Labels, METRIC_NAME};
 
 /// # Errors
 /// Evaluating the operand failed, or the parameter is not allowed.
-pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
+pub fn build<'q>(
+    plan: &Plan<'q>,
+    aggregate: &Aggregate,
+    span: Span,
+) -> Result<BoxOperator<'q>, QueryError> {
     use AggregateOp::*;
     let grouping = &aggregate.grouping;
     match (aggregate.op, &aggregate.param) {
         (Topk | Bottomk | Limitk | LimitRatio, Some(param)) => {
             let rule = rank::Rule::new(plan, aggregate.op, param)?;
-            rank::build(plan, rule, plan.vector(&aggregate.expr)?, grouping)
+            rank::build(plan, rule, plan.vector(&aggregate.expr)?, aggregate, span)
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, grouping)
+            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
@@ -32,7 +36,7 @@ pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'
             let label = plan.text(param)?;
             distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
         }
-        (op, _) => fold::build(plan, op, plan.vector(&aggregate.expr)?, grouping),
+        _ => fold::build(plan, aggregate, plan.vector(&aggregate.expr)?),
     }
 }
 
@@ -44,13 +48,26 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The groups of the series of an operator. Where all are one group, their labels are not looked at.
+    /// The groups of the series of an operator; without a look at their labels if it can tell.
     pub fn of(operator: &dyn Operator, grouping: &Grouping) -> Groups {
-        let is_one_group = !grouping.without && grouping.labels.is_empty();
-        if !is_one_group || !operator.keeps_names() || operator.series_count() == 0 {
-            return Groups::new(operator.series(), grouping);
+        Groups::without_labels(operator, grouping)
+            .unwrap_or_else(|| Groups::new(operator.series(), grouping))
+    }
+
+    fn without_labels(operator: &dyn Operator, grouping: &Grouping) -> Option<Groups> {
+        let drop_name = operator.drops_names().filter(|_| !grouping.without)?;
+        let count = operator.series_count();
+        if count == 0 {
+            return None;
         }
-        Groups { series: vec![Meta::new(Labels::empty())], of: vec![0; operator.series_count()] }
+        if grouping.labels.is_empty() {
+            let series = vec![Meta { labels: Labels::empty(), drop_name }];
+            return Some(Groups { series, of: vec![0; count] });
+        }
+        let names: Vec<&str> = grouping.labels.iter().map(String::as_str).collect();
+        let found = operator.group_by(&names)?;
+        let series = found.labels.into_iter().map(|labels| Meta { labels, drop_name }).collect();
+        Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
     pub fn new(series: &[Meta], grouping: &Grouping) -> Groups {

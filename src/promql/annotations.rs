@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 
 use super::ast::{Span, line_and_column};
 use super::functions::histogram::MonotonicityFix;
+use super::functions::{Remark, Remarks};
 use crate::model::Timestamp;
 use crate::model::time::{DAY_MS, civil_from_days};
 
@@ -14,6 +15,8 @@ pub struct Annotations {
     warnings: BTreeMap<String, Span>,
     infos: BTreeMap<String, Span>,
     monotonicity: BTreeMap<String, (Span, MonotonicityRun)>,
+    /// By metric name, how many windows hold overlapping start times.
+    start_overlaps: BTreeMap<String, (Span, u64)>,
 }
 
 /// All repairs of the buckets of one histogram.
@@ -63,8 +66,25 @@ impl Annotations {
         }
     }
 
+    /// What a function remarked about samples of the metric `name`, which is empty when it is not known.
+    pub fn remark(&mut self, span: Span, name: &str, remarks: &Remarks) {
+        for remark in remarks.iter() {
+            match remark_message(remark, name) {
+                (Severity::Warning, message) => self.warn(span, message),
+                (Severity::Info, message) => self.info(span, message),
+            }
+        }
+        if remarks.start_overlaps > 0 {
+            let first = self.start_overlaps.entry(name.to_string()).or_insert((span, 0));
+            *first = (first.0.min(span), first.1 + remarks.start_overlaps);
+        }
+    }
+
     /// Whole sentences; `text` is the query.
     pub fn into_sentences(mut self, text: &str) -> (Vec<String>, Vec<String>) {
+        for (name, (span, windows)) in std::mem::take(&mut self.start_overlaps) {
+            self.warn(span, start_overlap_message(&name, windows));
+        }
         for (name, (span, run)) in std::mem::take(&mut self.monotonicity) {
             self.info(span, monotonicity_message(&name, &run));
         }
@@ -82,6 +102,62 @@ impl Annotations {
 fn add(messages: &mut BTreeMap<String, Span>, span: Span, message: String) {
     let first = messages.entry(message).or_insert(span);
     *first = (*first).min(span);
+}
+
+enum Severity {
+    Warning,
+    Info,
+}
+
+fn remark_message(remark: Remark, name: &str) -> (Severity, String) {
+    use Severity::{Info, Warning};
+    match remark {
+        Remark::MixedKinds => (
+            Warning,
+            format!("encountered a mix of histograms and floats for metric name {name:?}"),
+        ),
+        Remark::MixedSchemas => (
+            Warning,
+            format!(
+                "vector contains a mix of histograms with exponential and custom buckets schemas \
+                 for metric name {name:?}"
+            ),
+        ),
+        Remark::HistogramsIgnored => (
+            Info,
+            format!(
+                "ignored histograms in a range containing both floats and histograms for metric \
+                 name {name:?}"
+            ),
+        ),
+        Remark::NotCounter => {
+            (Warning, format!("this native histogram metric is not a counter: {name:?}"))
+        }
+        Remark::NotGauge => {
+            (Warning, format!("this native histogram metric is not a gauge: {name:?}"))
+        }
+        Remark::ResetConflict => {
+            (Warning, "conflicting counter resets during histogram aggregation".to_string())
+        }
+        Remark::BoundsReconciledInAddition => (Info, reconciled_message("addition")),
+        Remark::BoundsReconciledInSubtraction => (Info, reconciled_message("subtraction")),
+        Remark::BoundsReconciledInAggregation => (Info, reconciled_message("aggregation")),
+    }
+}
+
+fn reconciled_message(operation: &str) -> String {
+    format!("mismatched custom buckets were reconciled during {operation}")
+}
+
+fn start_overlap_message(name: &str, windows: u64) -> String {
+    let occurrences = match windows {
+        1 => String::new(),
+        windows => format!(" ({windows} occurrences)"),
+    };
+    format!(
+        "sample has start time that overlaps with previous sample timestamp for metric \
+         {name:?}{occurrences}"
+    )
 }
 
 fn monotonicity_message(name: &str, run: &MonotonicityRun) -> String {

@@ -12,7 +12,7 @@ use super::operator::{
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::query::{Query, Workers};
-use super::select::Slices;
+use super::slices::Slices;
 use super::timeline::{Frame, Timeline};
 use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
 use super::window::{RangeInput, RangeVector, Reading};
@@ -39,6 +39,8 @@ pub struct EngineOptions {
     pub threads: usize,
     /// Metric names are dropped at the very end only, so that later operators still see them.
     pub delayed_name_removal: bool,
+    /// Functions of counters and `start_timestamp` look at since when samples count, where that is known.
+    pub use_start_timestamps: bool,
     pub parse: ParseOptions,
 }
 
@@ -50,6 +52,7 @@ impl Default for EngineOptions {
             samples_max: SAMPLES_MAX,
             threads: 1,
             delayed_name_removal: false,
+            use_start_timestamps: false,
             parse: ParseOptions::default(),
         }
     }
@@ -124,8 +127,8 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let frame = Frame { start: time, end: time, step_ms: 0 };
         let query = self.query(source, frame, limits);
-        let value = evaluate_instant(&query, expr, time)?;
-        Ok(answer(query, text, value))
+        let value = evaluate_instant(&query, expr, time);
+        answer(query, text, value)
     }
 
     /// [`Engine::range`] of a parsed expression; `text` is what its spans refer to.
@@ -139,8 +142,8 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let Steps { start, end, step_ms } = steps;
         let query = self.query(source, Frame { start, end, step_ms }, limits);
-        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms))?;
-        Ok(answer(query, text, value))
+        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms));
+        answer(query, text, value)
     }
 
     fn query<'q>(&'q self, source: &'q dyn Source, frame: Frame, limits: &Limits) -> Query<'q> {
@@ -152,6 +155,7 @@ impl Engine {
             lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
             deadline: limits.deadline,
             canceled: limits.canceled.clone(),
+            failure: Mutex::default(),
             annotations: Mutex::default(),
             source_warnings: Mutex::default(),
             samples_held: AtomicU64::new(0),
@@ -171,7 +175,7 @@ pub struct Steps {
 }
 
 fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
-    let plan = Plan { query, timeline: Timeline::at(time) };
+    let plan = Plan::new(query, Timeline::at(time));
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
         range.input =
@@ -210,7 +214,7 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
     }
     // The columns that threads work on are within the budget, too.
     drop(query.hold(timeline.count)?);
-    let plan = Plan { query, timeline };
+    let plan = Plan::new(query, timeline);
     let mut matrix = match plan.build(expr)? {
         Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
         Node::Scalar(values) => {
@@ -298,11 +302,18 @@ fn matrix_of(
     Ok(matrix)
 }
 
-fn answer(query: Query<'_>, text: &str, value: Value) -> Answer {
-    let stats = query.stats();
+fn answer(
+    query: Query<'_>,
+    text: &str,
+    value: Result<Value, QueryError>,
+) -> Result<Answer, QueryError> {
+    if let Some(failure) = query.failure.lock().take() {
+        return Err(failure);
+    }
+    let (value, stats) = (value?, query.stats());
     let (mut warnings, infos) = query.annotations.into_inner().into_sentences(text);
     warnings.extend(query.source_warnings.into_inner());
     warnings.sort();
     warnings.dedup();
-    Answer { value, warnings, infos, stats }
+    Ok(Answer { value, warnings, infos, stats })
 }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+pub mod pretty;
 mod printer;
 pub mod script;
 pub mod value;
@@ -21,7 +22,11 @@ mod plan;
 mod query;
 mod timeline;
 
+mod range_call;
+mod samples;
 mod select;
+mod slices;
+mod smoothed;
 mod subquery;
 mod window;
 
@@ -29,12 +34,13 @@ mod binary;
 mod join;
 mod join_steps;
 mod matching;
+mod operation;
 mod sets;
-mod trim;
 
 mod aggregate;
 mod distribution;
 mod fold;
+mod fold_histograms;
 mod rank;
 
 #[cfg(test)]
@@ -43,5 +49,7 @@ mod tests;
 mod absent;
 mod buckets;
 mod call;
+mod info;
+mod info_metrics;
 mod order;
 mod relabel;

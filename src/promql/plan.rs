@@ -4,6 +4,7 @@
 
 use super::ast::{Expr, ExprKind, Unary, ValueType};
 use super::check::not_utf8;
+use super::column::Element;
 use super::functions::Context;
 use super::operator::{BoxOperator, Map, Repeat, drop_names};
 use super::query::{Query, values_cost};
@@ -11,6 +12,7 @@ use super::select::{InstantSelector, Take};
 use super::timeline::Timeline;
 use super::value::QueryError;
 use super::{aggregate, binary, call};
+use crate::sync::Arc;
 
 /// What an expression becomes.
 pub enum Node<'q> {
@@ -25,12 +27,23 @@ pub enum Node<'q> {
 pub struct Plan<'q> {
     pub query: &'q Query<'q>,
     pub timeline: Timeline,
+    /// Histograms tell whether they follow a counter reset, even if storage does not know.
+    pub detects_resets: bool,
 }
 
 impl<'q> Plan<'q> {
+    pub fn new(query: &'q Query<'q>, timeline: Timeline) -> Plan<'q> {
+        Plan { query, timeline, detects_resets: false }
+    }
+
     /// The same query on another timeline.
     pub fn on(&self, timeline: Timeline) -> Plan<'q> {
-        Plan { query: self.query, timeline }
+        Plan { timeline, ..*self }
+    }
+
+    /// The same, with or without a look for counter resets.
+    pub fn detecting_resets(&self, detects_resets: bool) -> Plan<'q> {
+        Plan { detects_resets, ..*self }
     }
 
     /// Is this one point in time, so that the order of a vector can matter?
@@ -72,10 +85,13 @@ impl<'q> Plan<'q> {
             ExprKind::Selector(selector) => {
                 let (query, timeline) = (self.query, self.timeline);
                 let selector = InstantSelector::new(query, selector, timeline, Take::Value)?;
+                let selector = selector.at(expr.span).detecting_resets(self.detects_resets);
                 Node::Vector(Box::new(selector))
             }
             ExprKind::Binary(binary) => binary::build(self, binary)?,
-            ExprKind::Aggregate(aggregate) => Node::Vector(aggregate::build(self, aggregate)?),
+            ExprKind::Aggregate(aggregate) => {
+                Node::Vector(aggregate::build(self, aggregate, expr.span)?)
+            }
             ExprKind::Call(call) => call::build(self, call, expr.span)?,
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => {
                 return Err(QueryError::Execution("unexpected range vector".to_string()));
@@ -94,12 +110,15 @@ impl<'q> Plan<'q> {
                 Node::Scalar(values)
             }
             Node::Vector(inner) => {
-                let series = inner.series().to_vec();
                 let negate = Map {
                     query: self.query,
                     inner,
-                    series,
                     function: Box::new(|_, value| Some(-value)),
+                    histograms: Some(Box::new(|_, histogram| {
+                        let mut negative = histogram.clone();
+                        negative.scale(-1.0);
+                        Some(Element::Histogram(Arc::new(negative)))
+                    })),
                 };
                 Node::Vector(drop_names(self.query, Box::new(negate)))
             }
@@ -167,7 +186,10 @@ fn is_step_invariant(expr: &Expr) -> bool {
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
         ExprKind::Call(call) => {
-            call.function.context != Context::Step && call.args.iter().all(is_step_invariant)
+            // The second argument of `info` is read when the first is.
+            let read = if call.function.name == "info" { 1 } else { call.args.len() };
+            call.function.context != Context::Step
+                && call.args.iter().take(read).all(is_step_invariant)
         }
         ExprKind::Aggregate(aggregate) => {
             is_step_invariant(&aggregate.expr)

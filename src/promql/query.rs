@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::annotations::Annotations;
 use super::ast::Span;
 use super::engine::EngineOptions;
+use super::functions::Remarks;
 use super::timeline::Frame;
 use super::value::{QueryError, QueryStats};
 use crate::read::Source;
@@ -75,6 +76,8 @@ pub struct Query<'q> {
     pub lookback_delta_ms: i64,
     pub deadline: Option<Instant>,
     pub canceled: Arc<AtomicBool>,
+    /// See [`Query::fail`].
+    pub failure: Mutex<Option<QueryError>>,
     pub annotations: Mutex<Annotations>,
     /// Sentences about the completeness of the data, from the source.
     pub source_warnings: Mutex<Vec<String>>,
@@ -95,6 +98,12 @@ impl Query<'_> {
             Some(deadline) if Instant::now() >= deadline => Err(QueryError::Timeout),
             _ => Ok(()),
         }
+    }
+
+    /// Ends the query with an error that came up where none can be returned.
+    pub fn fail(&self, error: QueryError) {
+        self.canceled.store(true, Ordering::Relaxed);
+        self.failure.lock().get_or_insert(error);
     }
 
     /// Counts samples as held until the guard is dropped.
@@ -151,6 +160,13 @@ impl Query<'_> {
 
     pub fn info(&self, span: Span, message: impl Into<String>) {
         self.annotations.lock().info(span, message.into());
+    }
+
+    /// What a function remarked about samples of the metric `name`.
+    pub fn remark(&self, span: Span, name: &str, remarks: &Remarks) {
+        if !remarks.is_empty() {
+            self.annotations.lock().remark(span, name, remarks);
+        }
     }
 
     /// Warns of values that are no quantiles: of NaN, and of the largest and the smallest.

@@ -2,81 +2,35 @@
 //! instant selector takes the newest sample within the lookback at each step, the range selector hands all samples to
 //! [`super::window`].
 
-use super::ast::Selector;
+use super::ast::{Selector, Span};
 use super::column::Column;
-use super::functions::extended::interpolate;
-use super::operator::{Meta, Operator, Scratch};
+use super::functions::Remarks;
+use super::operator::{METADATA_LABELS, Meta, Operator, Scratch};
 use super::query::{Held, Query};
+use super::samples::{detect_resets, remove_stale, remove_starts, samples_cost, take_starts};
+use super::slices::Slices;
+use super::smoothed;
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
-use crate::model::{TimeRange, Timestamp, is_stale};
+use crate::model::groups::LabelGroups;
+use crate::model::{METRIC_NAME, MatchOp, Matcher, TimeRange, Timestamp, is_stale};
 use crate::read::{Columns, HistogramSample, SeriesSet};
 use crate::sync::OnceLock;
 
 /// Steps between two looks at the deadline.
 pub const CHECK_STEPS: usize = 1_024;
 
-/// What the first slice of a series covers: most queries need no second, and even with a sample every millisecond
-/// it stays far below the budget.
-const FIRST_SLICE_MS: i64 = 4 * 3_600_000;
-/// How much longer than the slice before it a slice may be: samples may be denser than they were.
-const SLICE_GROWTH: f64 = 8.0;
-
-/// A time range cut into slices that have about as many samples each, going by the slices before.
-#[derive(Debug)]
-pub struct Slices {
-    rest: TimeRange,
-    width_ms: i64,
-    /// How many samples a slice should have.
-    samples: usize,
-}
-
-impl Slices {
-    pub fn new(range: TimeRange, samples: usize) -> Slices {
-        Slices { rest: range, width_ms: FIRST_SLICE_MS, samples }
-    }
-
-    /// All in one.
-    pub fn whole(range: TimeRange) -> Slices {
-        Slices { rest: range, width_ms: i64::MAX, samples: usize::MAX }
-    }
-
-    /// The next slice; empty after the last.
-    pub fn take(&mut self) -> TimeRange {
-        let end = self.rest.mint.saturating_add(self.width_ms - 1);
-        if self.rest.is_empty() || end >= self.rest.maxt {
-            return std::mem::replace(&mut self.rest, TimeRange::EMPTY);
-        }
-        let slice = TimeRange::new(self.rest.mint, end);
-        self.rest.mint = end + 1;
-        slice
-    }
-
-    /// The last slice had so many samples.
-    fn found(&mut self, samples: usize) {
-        let factor = self.samples as f64 / samples.max(1) as f64;
-        self.width_ms = (self.width_ms as f64 * factor.min(SLICE_GROWTH)).max(1.0) as i64;
-    }
-
-    /// Samples before `start` are not needed any more.
-    pub fn skip_to(&mut self, start: Timestamp) {
-        self.rest.mint = self.rest.mint.max(start);
-    }
-
-    /// All samples up to here are in the slices taken.
-    pub fn read_to(&self) -> Timestamp {
-        if self.rest.is_empty() { Timestamp::MAX } else { self.rest.mint - 1 }
-    }
-}
-
 /// Series of the source and the part of them a selector needs.
 struct Selection<'q> {
     query: &'q Query<'q>,
     set: Box<dyn SeriesSet>,
-    /// Made when they are asked for: an aggregation to one group does not need them.
+    /// Made when they are asked for: an aggregation does not need them.
     series: OnceLock<Vec<Meta>>,
     range: TimeRange,
+    /// The name the selector asks for, unless a series may have a label that goes where the name goes.
+    one_name: Option<String>,
+    detects_resets: bool,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -113,12 +67,31 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        Ok(Selection { query, set, series: OnceLock::new(), range })
+        let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
+        let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
+        let one_name =
+            one_name.filter(|_| METADATA_LABELS.iter().all(|name| !set.may_have_label(name)));
+        let series = OnceLock::new();
+        Ok(Selection { query, set, series, range, one_name, detects_resets: false })
     }
 
     fn series(&self) -> &[Meta] {
-        let series = || self.set.labels().iter().cloned().map(Meta::new).collect();
-        self.series.get_or_init(series)
+        self.series.get_or_init(|| match self.set.labels() {
+            Ok(labels) => labels.iter().cloned().map(Meta::new).collect(),
+            Err(error) => {
+                self.query.fail(error.into());
+                Vec::new()
+            }
+        })
+    }
+
+    fn series_count(&self) -> usize {
+        self.series.get().map_or_else(|| self.set.len(), Vec::len)
+    }
+
+    /// The groups of the series, unless their labels have been made: these are in an order of their own.
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        if self.series.get().is_some() { None } else { self.set.group(names) }
     }
 
     fn slices(&self) -> Slices {
@@ -135,6 +108,12 @@ impl<'q> Selection<'q> {
         self.query.check()?;
         self.set.read(index, slices.take(), samples)?;
         slices.found(samples.len());
+        if !self.query.options.use_start_timestamps {
+            remove_starts(samples);
+        }
+        if self.detects_resets {
+            detect_resets(samples, &mut slices.last_histogram);
+        }
         let cost = samples_cost(samples);
         self.query.count_samples(cost, 0);
         self.query.hold(cost)
@@ -147,6 +126,10 @@ pub enum Take {
     Value,
     /// The time of the sample, in seconds.
     Time,
+    /// The time of a float sample; a histogram is given itself.
+    TimeOfFloat,
+    /// Since when it counts, in seconds; 0 if that is not known.
+    Start,
 }
 
 pub struct InstantSelector<'q> {
@@ -155,6 +138,8 @@ pub struct InstantSelector<'q> {
     shift: TimeShift,
     take: Take,
     smoothed: bool,
+    /// Of the expression, for annotations.
+    span: Span,
 }
 
 impl<'q> InstantSelector<'q> {
@@ -164,43 +149,64 @@ impl<'q> InstantSelector<'q> {
         timeline: Timeline,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
+        let shift = query.frame.shift(&selector.time)?;
+        InstantSelector::shifted(query, selector, timeline, shift, take)
+    }
+
+    /// The selector seen at times moved by `shift`, whatever its own modifiers are.
+    pub fn shifted(
+        query: &'q Query<'q>,
+        selector: &Selector,
+        timeline: Timeline,
+        shift: TimeShift,
+        take: Take,
+    ) -> Result<InstantSelector<'q>, QueryError> {
         if selector.anchored {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Execution(message.to_string()));
         }
-        let shift = query.frame.shift(&selector.time)?;
         let lookback_ms = query.lookback_delta_ms;
         let ahead_ms = if selector.smoothed { lookback_ms } else { 0 };
         let reach = Reach { back_ms: lookback_ms, ahead_ms };
         let selection = Selection::new(query, selector, timeline, shift, reach)?;
-        Ok(InstantSelector { selection, timeline, shift, take, smoothed: selector.smoothed })
+        let (smoothed, span) = (selector.smoothed, Span::default());
+        Ok(InstantSelector { selection, timeline, shift, take, smoothed, span })
     }
 
-    /// Puts at every step the value on the line between the samples around it, within the lookback of either
-    /// side; after the last sample, that one's value. Returns how many there are.
-    fn fill_smoothed(&self, samples: &Columns, out: &mut Column) -> Result<u64, QueryError> {
+    /// Where annotations point to.
+    pub fn at(mut self, span: Span) -> InstantSelector<'q> {
+        self.span = span;
+        self
+    }
+
+    /// Should every histogram of a counter tell whether it follows a reset, even if storage does not know?
+    pub fn detecting_resets(mut self, detects: bool) -> InstantSelector<'q> {
+        self.selection.detects_resets = detects;
+        self
+    }
+
+    /// Puts at every step the value on the line between the samples around it. Returns how many there are.
+    fn fill_smoothed(
+        &self,
+        index: usize,
+        samples: &Columns,
+        out: &mut Column,
+    ) -> Result<u64, QueryError> {
         let query = self.selection.query;
-        let mut next = 0;
-        let mut found = 0;
+        let (mut remarks, mut found) = (Remarks::default(), 0);
         for step in 0..self.timeline.count {
             if step % CHECK_STEPS == CHECK_STEPS - 1 {
                 query.check()?;
             }
             let time = self.shift.apply(self.timeline.time(step));
-            while next < samples.floats.len() && samples.timestamps[next] <= time {
-                next += 1;
+            if let Some(element) =
+                smoothed::at(samples, time, query.lookback_delta_ms, &mut remarks)
+            {
+                found += 1;
+                out.set_element(step, element);
             }
-            let sample = |index: usize| (samples.timestamps[index], samples.floats[index]);
-            let Some(before) = next.checked_sub(1).map(sample) else { continue };
-            if before.0 <= time.saturating_sub(query.lookback_delta_ms) {
-                continue;
-            }
-            let ahead = time.saturating_add(query.lookback_delta_ms);
-            let after =
-                (next < samples.floats.len()).then(|| sample(next)).filter(|s| s.0 <= ahead);
-            found += 1;
-            out.set(step, after.map_or(before.1, |after| interpolate(before, after, time)));
         }
+        query.remark(self.span, self.series()[index].labels.metric_name(), &remarks);
         Ok(found)
     }
 
@@ -256,8 +262,8 @@ impl<'q> InstantSelector<'q> {
             }
             filling.found += 1;
             match self.take {
-                Take::Value => out.set(step, value),
-                Take::Time => out.set(step, timestamp as f64 / 1e3),
+                Take::Value | Take::Start => out.set(step, value),
+                Take::Time | Take::TimeOfFloat => out.set(step, timestamp as f64 / 1e3),
             }
         }
         filling.newest = samples.floats.len().checked_sub(1).map(sample).or(filling.newest);
@@ -269,8 +275,9 @@ impl<'q> InstantSelector<'q> {
 
     fn put_histogram(&self, step: usize, newest: &HistogramSample, out: &mut Column) {
         match self.take {
-            Take::Value => out.set_histogram(step, newest.histogram.clone()),
+            Take::Value | Take::TimeOfFloat => out.set_histogram(step, newest.histogram.clone()),
             Take::Time => out.set(step, newest.timestamp as f64 / 1e3),
+            Take::Start => out.set(step, newest.start as f64 / 1e3),
         }
     }
 
@@ -285,6 +292,9 @@ impl<'q> InstantSelector<'q> {
         let mut filling = Filling { step: 0, newest: None, newest_histogram: None, found: 0 };
         while filling.step < self.timeline.count {
             let _held = self.selection.read_next(index, &mut slices, samples)?;
+            if self.take == Take::Start {
+                take_starts(samples);
+            }
             self.fill(samples, slices.read_to(), &mut filling, out)?;
             let time = self.shift.apply(self.timeline.time(filling.step));
             let lookback_ms = self.selection.query.lookback_delta_ms;
@@ -309,11 +319,19 @@ impl Operator for InstantSelector<'_> {
     }
 
     fn series_count(&self) -> usize {
-        self.selection.set.len()
+        self.selection.series_count()
     }
 
-    fn keeps_names(&self) -> bool {
-        true
+    fn drops_names(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn column(
@@ -328,7 +346,7 @@ impl Operator for InstantSelector<'_> {
             let mut slices = Slices::whole(self.selection.range);
             let _held = self.selection.read_next(index, &mut slices, samples)?;
             remove_stale(samples);
-            self.fill_smoothed(samples, out)?
+            self.fill_smoothed(index, samples, out)?
         } else {
             self.fill_slices(index, samples, out)?
         };
@@ -352,11 +370,29 @@ impl<'q> RangeSelector<'q> {
         let selection = Selection::new(query, selector, timeline, shift, reach)?;
         Ok(RangeSelector { selection })
     }
+
+    /// As [`InstantSelector::detecting_resets`].
+    pub fn detecting_resets(mut self, detects: bool) -> RangeSelector<'q> {
+        self.selection.detects_resets = detects;
+        self
+    }
 }
 
 impl RangeInput for RangeSelector<'_> {
     fn series(&self) -> &[Meta] {
         self.selection.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.selection.series_count()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn slices(&self) -> Slices {
@@ -369,68 +405,5 @@ impl RangeInput for RangeSelector<'_> {
         remove_stale(slice);
         samples.append(slice);
         Ok(held)
-    }
-}
-
-/// Staleness markers are no samples of a range.
-fn remove_stale(samples: &mut Columns) {
-    if samples.floats.iter().any(|value| is_stale(*value)) {
-        let mut kept = 0;
-        for index in 0..samples.floats.len() {
-            if !is_stale(samples.floats[index]) {
-                samples.timestamps[kept] = samples.timestamps[index];
-                samples.floats[kept] = samples.floats[index];
-                if !samples.starts.is_empty() {
-                    samples.starts[kept] = samples.starts[index];
-                }
-                kept += 1;
-            }
-        }
-        samples.timestamps.truncate(kept);
-        samples.floats.truncate(kept);
-        samples.starts.truncate(kept);
-    }
-    samples.histograms.retain(|sample| !sample.histogram.is_stale());
-}
-
-/// What samples count in the budget: histograms by their size.
-pub fn samples_cost(samples: &Columns) -> usize {
-    let histograms = samples.histograms.iter().map(|sample| sample.histogram.sample_cost());
-    samples.floats.len() + histograms.sum::<usize>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slices_cover_the_range_once() {
-        let range = TimeRange::new(-1_000, 3 * FIRST_SLICE_MS);
-        let mut slices = Slices::new(range, 100);
-        let (mut next, mut count) = (range.mint, 0);
-        loop {
-            let slice = slices.take();
-            assert_eq!(slice.mint, next);
-            next = slice.maxt.saturating_add(1);
-            slices.found(100);
-            count += 1;
-            if slices.read_to() == Timestamp::MAX {
-                assert_eq!((slice.maxt, count), (range.maxt, 4));
-                break;
-            }
-            assert_eq!(slices.read_to(), slice.maxt);
-        }
-        assert!(slices.take().is_empty());
-    }
-
-    #[test]
-    fn slices_grow_where_samples_are_sparse_and_skip_what_nobody_needs() {
-        let mut slices = Slices::new(TimeRange::new(0, i64::MAX), 100);
-        assert_eq!(slices.take().maxt, FIRST_SLICE_MS - 1);
-        slices.found(0);
-        slices.skip_to(2 * FIRST_SLICE_MS);
-        let next = TimeRange::new(2 * FIRST_SLICE_MS, 10 * FIRST_SLICE_MS - 1);
-        assert_eq!(slices.take(), next);
-        assert_eq!(Slices::whole(next).take(), next);
     }
 }

@@ -5,7 +5,9 @@ use super::ast::Subquery;
 use super::operator::{BoxOperator, Meta, Scratch};
 use super::plan::Plan;
 use super::query::{Query, column_cost};
-use super::select::{CHECK_STEPS, Slices};
+use super::samples::forget_resets;
+use super::select::CHECK_STEPS;
+use super::slices::Slices;
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
@@ -35,7 +37,7 @@ impl<'q> SubqueryInput<'q> {
         let timeline = Timeline::aligned(first, last, step_ms);
         // A column of the inner timeline must fit the budget before one is made.
         drop(query.hold(column_cost(timeline.count))?);
-        let inner = plan.on(timeline).vector(&subquery.expr)?;
+        let inner = plan.on(timeline).detecting_resets(false).vector(&subquery.expr)?;
         Ok(SubqueryInput { query, inner, timeline })
     }
 }
@@ -65,7 +67,9 @@ impl RangeInput for SubqueryInput<'_> {
         }
         scratch.samples.histograms.extend(column.histograms.iter().map(|(step, histogram)| {
             let timestamp = self.timeline.time(step);
-            HistogramSample { timestamp, start: 0, histogram: histogram.clone() }
+            let mut histogram = histogram.clone();
+            forget_resets(&mut histogram);
+            HistogramSample { timestamp, start: 0, histogram }
         }));
         scratch.give(column);
         Ok(held)

@@ -1,24 +1,38 @@
-//! Range vectors and the functions of them. A series is read once, a slice of time after the other, while a window
-//! slides over its samples; the function sees the samples of one window per step. The two inputs are the range selector
-//! and the subquery.
+//! Range vectors. A series is read once, a slice of time after the other, while a window slides over its samples;
+//! whoever consumes it sees the samples of one window per step. The two inputs are the range selector and the subquery.
 
 use super::ast::{Expr, ExprKind, MatrixSelector, Span};
-use super::column::Column;
-use super::functions::extended::{Edges, extended_function};
-use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, Window};
-use super::operator::{Meta, Operator, Scratch};
+use super::functions::Window;
+use super::functions::extended::{self, Edges, extended_function};
+use super::operator::{Meta, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::{Held, Query};
-use super::select::{RangeSelector, Reach, Slices, samples_cost};
+use super::samples::samples_cost;
+use super::select::{RangeSelector, Reach};
+use super::slices::Slices;
 use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
 use crate::model::Timestamp;
+use crate::model::groups::LabelGroups;
 use crate::read::Columns;
 
 /// Samples of whole series.
 pub trait RangeInput: Send + Sync {
     fn series(&self) -> &[Meta];
+
+    /// See [`Operator`] of this and the next two.
+    fn series_count(&self) -> usize {
+        self.series().len()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
+    }
 
     /// The time that the windows need samples of.
     fn slices(&self) -> Slices;
@@ -74,6 +88,8 @@ struct Sweep {
     from: usize,
     to: usize,
     histograms: (usize, usize),
+    /// Floats that no window needs any more and that are not kept.
+    dropped: u64,
     /// Visits since the last look at the deadline.
     unchecked: usize,
     queryable: u64,
@@ -126,7 +142,8 @@ impl<'q> RangeVector<'q> {
             Some(Edges::Smoothed) => Reach { back_ms: lookback_ms, ahead_ms: lookback_ms },
         };
         let reach = Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond };
-        let input = Box::new(RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?);
+        let input = RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?;
+        let input = Box::new(input.detecting_resets(plan.detects_resets));
         Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, span })
     }
 
@@ -146,6 +163,16 @@ impl<'q> RangeVector<'q> {
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
+        self.for_each_place(index, scratch, |step, _, window| visit(step, window))
+    }
+
+    /// [`RangeVector::for_each_window`] that also tells the number of the first float of the window in its series.
+    pub fn for_each_place(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let (query, mut slices) = (self.query, self.input.slices());
         let (mut held, mut sweep) = (query.hold(0)?, Sweep::default());
         scratch.samples.clear();
@@ -156,6 +183,7 @@ impl<'q> RangeVector<'q> {
                 let slot = self.slot(&scratch.samples, &sweep);
                 slices.skip_to(slot.first.saturating_add(1));
                 scratch.samples.drop_front(slot.from, slot.histograms.0);
+                sweep.dropped += slot.from as u64;
                 (sweep.from, sweep.to) = (0, slot.to - slot.from);
                 sweep.histograms = (0, slot.histograms.1 - slot.histograms.0);
                 held.shrink(samples_cost(&scratch.samples));
@@ -171,7 +199,7 @@ impl<'q> RangeVector<'q> {
         samples: &Columns,
         read_to: Timestamp,
         mut sweep: Sweep,
-        visit: &mut impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+        visit: &mut impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<Sweep, QueryError> {
         while sweep.step < self.timeline.count {
             let slot = self.slot(samples, &sweep);
@@ -187,7 +215,7 @@ impl<'q> RangeVector<'q> {
             }
             if visited > 0 {
                 sweep.queryable += visited as u64;
-                visit(sweep.step, &slot.window(samples))?;
+                visit(sweep.step, sweep.dropped + slot.from as u64, &slot.window(samples))?;
             }
             sweep.step += 1;
         }
@@ -223,19 +251,13 @@ impl<'q> RangeVector<'q> {
 
     /// The samples themselves, of an instant query.
     pub fn matrix(&self) -> Result<Vec<MatrixSeries>, QueryError> {
-        if self.edges.is_some() {
-            let what = "an anchored or smoothed range vector outside of a function";
-            return Err(QueryError::Unsupported(what.to_string()));
-        }
         let mut matrix = Vec::new();
         let mut scratch = Scratch::default();
         let mut kept = Vec::new();
         for (index, meta) in self.input.series().iter().enumerate() {
             let mut points = Columns::default();
             self.for_each_window(index, &mut scratch, |_, window| {
-                points.timestamps.extend_from_slice(window.timestamps);
-                points.floats.extend_from_slice(window.values);
-                points.histograms.extend_from_slice(window.histograms);
+                self.append_points(window, &mut points)?;
                 kept.push(self.query.hold(samples_cost(&points))?);
                 Ok(())
             })?;
@@ -244,6 +266,25 @@ impl<'q> RangeVector<'q> {
             }
         }
         Ok(matrix)
+    }
+
+    fn append_points(&self, window: &Window<'_>, points: &mut Columns) -> Result<(), QueryError> {
+        let Some(edges) = self.edges else {
+            points.timestamps.extend_from_slice(window.timestamps);
+            points.floats.extend_from_slice(window.values);
+            points.histograms.extend_from_slice(window.histograms);
+            return Ok(());
+        };
+        if !window.histograms.is_empty() {
+            let modifier = edges.as_str();
+            return Err(QueryError::Execution(format!(
+                "{modifier} modifier is not supported with histograms"
+            )));
+        }
+        for (timestamp, value) in extended::points(window, edges) {
+            points.push(timestamp, value);
+        }
+        Ok(())
     }
 }
 
@@ -263,106 +304,5 @@ impl Slot {
             range_end: self.end,
             eval_time: self.eval_time,
         }
-    }
-}
-
-/// A function of a range vector and of scalars, applied to every series.
-pub struct RangeCall<'q> {
-    pub range: RangeVector<'q>,
-    /// Metric names are dropped already where the function drops them.
-    pub series: Vec<Meta>,
-    pub function: RangeFunction,
-    /// Of windows with histograms; `None`: they have no result.
-    pub mixed: Option<MixedFunction>,
-    /// The scalar arguments, each with a value per step.
-    pub args: Vec<Vec<f64>>,
-    pub notes: Notes,
-}
-
-/// What a call has to tell the user about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notes {
-    None,
-    /// The function expects a counter.
-    Counter,
-    /// The first argument is a quantile, written here.
-    Quantile(Span),
-}
-
-/// What the names of counters end in.
-const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
-
-impl RangeCall<'_> {
-    fn evaluate(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        let mut args = vec![0.0; self.args.len()];
-        let mut remarks = Remarks::default();
-        self.range.for_each_window(index, scratch, |step, window| {
-            for (arg, values) in args.iter_mut().zip(&self.args) {
-                *arg = values[step];
-            }
-            if window.histograms.is_empty() {
-                if let Some(value) = (self.function)(window, &args) {
-                    out.set(step, value);
-                }
-            } else if let Some(mixed) = self.mixed
-                && let Some(element) = mixed(window, &args, &mut remarks)
-            {
-                out.set_element(step, element);
-            }
-            Ok(())
-        })?;
-        if !remarks.is_empty() {
-            self.note_remarks(index, remarks);
-        }
-        Ok(())
-    }
-
-    fn note_remarks(&self, index: usize, remarks: Remarks) {
-        let name = self.range.input.series()[index].labels.metric_name();
-        if remarks.has(Remark::MixedKinds) {
-            let message =
-                format!("encountered a mix of histograms and floats for metric name {name:?}");
-            self.range.query.warn(self.range.span, message);
-        }
-    }
-
-    fn note_counter(&self, index: usize) {
-        let name = self.range.input.series()[index].labels.metric_name();
-        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
-            return;
-        }
-        let message = format!(
-            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
-        );
-        self.range.query.info(self.range.span, message);
-    }
-}
-
-impl Operator for RangeCall<'_> {
-    fn series(&self) -> &[Meta] {
-        &self.series
-    }
-
-    fn column(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        out.reset(self.range.timeline.count);
-        self.evaluate(index, scratch, out)?;
-        match self.notes {
-            Notes::Counter if !out.is_empty() => self.note_counter(index),
-            Notes::Quantile(span) if !out.is_empty() => {
-                self.range.query.check_quantiles(span, &self.args[0]);
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use silverback::promql::ast::{Expr, ExprKind, Selector, Span, ValueType};
 use silverback::promql::check::value_type;
 use silverback::promql::parser::{ParseOptions, parse};
+use silverback::promql::pretty::pretty;
 use silverback::promql::script::pinned;
 
 use crate::conformance;
@@ -93,6 +94,15 @@ fn prints_badly(expr: &Expr) -> Option<String> {
     }
 }
 
+/// What is wrong with the form in lines.
+fn is_formatted_badly(expr: &Expr) -> Option<String> {
+    let lines = pretty(expr);
+    match parse(&lines, &ParseOptions::all()) {
+        Ok(again) if canonical(again.clone()) == canonical(expr.clone()) => None,
+        other => Some(format!("is formatted as {lines}, which is {other:?}")),
+    }
+}
+
 /// What trees have in common that mean the same: all but spans and the order of matchers.
 fn canonical(mut expr: Expr) -> String {
     clear(&mut expr);
@@ -139,6 +149,7 @@ proptest! {
             let expr = parse(&text, &ParseOptions::all()).unwrap();
             prop_assert_eq!(value_type(&expr), wanted);
             prop_assert_eq!(prints_badly(&expr), None, "{}", text);
+            prop_assert_eq!(is_formatted_badly(&expr), None, "{}", text);
             let flaw = pinned(&expr, at).and_then(|pinned| prints_badly(&pinned));
             prop_assert_eq!(flaw, None, "pinned: {}", text);
         }

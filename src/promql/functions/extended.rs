@@ -8,6 +8,7 @@
 //! 3. A counter that is reset along such a line starts from zero at the line's beginning.
 //! 4. Without a sample in range (smoothed: or a line through it) there is no answer.
 
+pub use super::extended_histograms::{extended_mixed_function, interpolate_histograms};
 use super::{RangeFunction, Window, rate};
 
 /// Where the values at the edges of a window come from.
@@ -18,7 +19,7 @@ pub enum Edges {
 }
 
 impl Edges {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Edges::Anchored => "anchored",
             Edges::Smoothed => "smoothed",
@@ -82,8 +83,33 @@ fn first_index(window: &Window<'_>) -> usize {
     window.timestamps.partition_point(|t| *t <= window.range_start).saturating_sub(1)
 }
 
+/// What a window comes down to: the values at its edges and the samples between them.
+struct Ends<'a> {
+    left: f64,
+    times: &'a [i64],
+    inner: &'a [f64],
+    right: f64,
+}
+
 /// From the value at the left edge to that at the right, resets of a counter undone.
 fn difference(window: &Window<'_>, edges: Edges, is_counter: bool) -> Option<f64> {
+    let Ends { left, inner, right, .. } = ends(window, edges, is_counter)?;
+    let values = std::iter::once(left).chain(inner.iter().copied()).chain([right]);
+    let lost = if is_counter { rate::lost_in(values) } else { 0.0 };
+    Some(right - left + lost)
+}
+
+/// The samples that stand for the window outside of any function, by time: those within, and one at either edge.
+pub fn points(window: &Window<'_>, edges: Edges) -> Vec<(i64, f64)> {
+    let Some(Ends { left, times, inner, right }) = ends(window, edges, false) else {
+        return Vec::new();
+    };
+    let inner = times.iter().copied().zip(inner.iter().copied());
+    let left = std::iter::once((window.range_start, left));
+    left.chain(inner).chain([(window.range_end, right)]).collect()
+}
+
+fn ends<'a>(window: &Window<'a>, edges: Edges, is_counter: bool) -> Option<Ends<'a>> {
     let Window { timestamps, values, range_start, range_end, .. } = *window;
     let newest = timestamps.len().checked_sub(1)?;
     let first = first_index(window);
@@ -112,10 +138,9 @@ fn difference(window: &Window<'_>, edges: Edges, is_counter: bool) -> Option<f64
     };
     let inner_start = first + usize::from(timestamps[first] <= range_start);
     let inner_end = last + usize::from(timestamps[last] < range_end);
+    let times = timestamps.get(inner_start..inner_end).unwrap_or(&[]);
     let inner = values.get(inner_start..inner_end).unwrap_or(&[]);
-    let values = std::iter::once(left).chain(inner.iter().copied()).chain([right]);
-    let lost = if is_counter { rate::lost_in(values) } else { 0.0 };
-    Some(right - left + lost)
+    Some(Ends { left, times, inner, right })
 }
 
 #[cfg(test)]

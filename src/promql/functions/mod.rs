@@ -1,8 +1,13 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
+pub mod accumulate;
+mod combine;
 pub mod date;
 pub mod extended;
+mod extended_histograms;
+mod extrapolation;
 pub mod histogram;
+mod histogram_rate;
 pub mod kahan;
 pub mod labels;
 mod lookup;
@@ -13,21 +18,24 @@ pub mod quantile;
 mod rate;
 mod regression;
 mod remarks;
+mod sliding;
+mod started;
 mod table;
 #[cfg(test)]
 mod testing;
+mod transitions;
 
 pub use date::date_function;
 pub use lookup::range_function;
 pub use math::math_function;
-pub use mixed::mixed_function;
+pub use mixed::{MixedFunction, mixed_function, uses_start_times};
 pub use over_time::factor_problem;
+pub use sliding::{SlidingFunction, sliding_function};
 pub use table::{signature, signatures};
 
 pub use remarks::{Remark, Remarks};
 
 use super::ast::ValueType;
-use super::column::Element;
 use crate::read::HistogramSample;
 
 /// What the checker knows of a function.
@@ -85,8 +93,9 @@ pub struct Window<'a> {
 /// matrix. `None`: no result at this step.
 pub type RangeFunction = fn(&Window<'_>, &[f64]) -> Option<f64>;
 
-/// [`RangeFunction`] of a window with histograms, and maybe floats.
-pub type MixedFunction = fn(&Window<'_>, &[f64], &mut Remarks) -> Option<Element>;
-
 /// A function of each value on its own and the values of its scalar arguments.
 pub type MathFunction = fn(f64, &[f64]) -> f64;
+
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}

@@ -3,9 +3,9 @@
 
 use std::cell::RefCell;
 
-use super::Window;
 use super::kahan::{Kahan, Mean, Variance};
 use super::quantile::quantile;
+use super::{Window, seconds};
 
 pub fn avg_over_time(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
     let mut mean = Mean::default();
@@ -125,10 +125,6 @@ pub fn factor_problem(smoothing: f64, trend: f64) -> Option<String> {
         })
     };
     problem(smoothing, "smoothing", "sf").or_else(|| problem(trend, "trend", "tf"))
-}
-
-fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
 }
 
 fn non_empty(window: &Window<'_>) -> Option<()> {

@@ -66,6 +66,7 @@ fn script_options() -> EngineOptions {
         samples_max: SCRIPT_SAMPLES_MAX,
         threads: 1,
         delayed_name_removal: true,
+        use_start_timestamps: true,
         parse: ParseOptions::all(),
     }
 }

@@ -30,7 +30,7 @@ pub fn options() -> EngineOptions {
         binop_fill_modifiers: true,
         ..ParseOptions::default()
     };
-    EngineOptions { parse, ..EngineOptions::default() }
+    EngineOptions { parse, use_start_timestamps: true, ..EngineOptions::default() }
 }
 
 /// Series with samples every `step_s` seconds from 0 on: `_` is a gap, `stale` a staleness marker.

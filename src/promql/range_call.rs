@@ -1,0 +1,154 @@
+//! Functions of range vectors: one value per window. Windows of floats alone go to the plain function; those with
+//! histograms, and of counters whose start times are known, to the one of mixed samples.
+
+use super::ast::Span;
+use super::column::{Column, Element};
+use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, SlidingFunction, Window};
+use super::operator::{Meta, Operator, Scratch};
+use super::value::QueryError;
+use super::window::RangeVector;
+use crate::model::groups::LabelGroups;
+
+/// A function of a range vector and of scalars, applied to every series.
+pub struct RangeCall<'q> {
+    pub range: RangeVector<'q>,
+    pub function: RangeFunction,
+    /// The same function of windows that overlap, if it has such a form.
+    pub sliding: Option<SlidingFunction>,
+    /// Of windows with histograms; `None`: they are passed over.
+    pub mixed: Option<MixedFunction>,
+    /// The function knows what start times mean: it is `mixed` that looks at them.
+    pub uses_start_times: bool,
+    /// The scalar arguments, each with a value per step.
+    pub args: Vec<Vec<f64>>,
+    pub notes: Notes,
+}
+
+/// What a call has to tell the user about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    None,
+    /// The function expects a counter.
+    Counter,
+    /// The first argument is a quantile, written here.
+    Quantile(Span),
+}
+
+/// What the names of counters end in.
+const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+
+impl RangeCall<'_> {
+    fn evaluate(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let mut args = vec![0.0; self.args.len()];
+        let mut remarks = Remarks::default();
+        let overlap = self.range.timeline.count > 1
+            && self.range.range_ms > self.range.timeline.step_ms
+            && self.range.shift.at.is_none();
+        let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
+        self.range.for_each_place(index, scratch, |step, from, window| {
+            for (arg, values) in args.iter_mut().zip(&self.args) {
+                *arg = values[step];
+            }
+            if self.is_plain(window) {
+                let value = match &mut sliding {
+                    Some(sliding) => sliding.result(window, from, &args),
+                    None => (self.function)(window, &args),
+                };
+                if let Some(value) = value {
+                    out.set(step, value);
+                }
+            } else if let Some(element) = self.of_mixed(window, &args, &mut remarks) {
+                out.set_element(step, element);
+            }
+            Ok(())
+        })?;
+        if !remarks.is_empty() {
+            self.range.query.remark(self.range.span, self.metric_name(index), &remarks);
+        }
+        Ok(())
+    }
+
+    /// The name of the metric of a series.
+    fn metric_name(&self, index: usize) -> &str {
+        let input = &self.range.input;
+        input.one_name().unwrap_or_else(|| input.series()[index].labels.metric_name())
+    }
+
+    /// Is the window one for the plain function?
+    fn is_plain(&self, window: &Window<'_>) -> bool {
+        window.histograms.is_empty() && (window.starts.is_empty() || !self.uses_start_times)
+    }
+
+    fn of_mixed(
+        &self,
+        window: &Window<'_>,
+        args: &[f64],
+        remarks: &mut Remarks,
+    ) -> Option<Element> {
+        if let Some(mixed) = self.mixed {
+            return mixed(window, args, remarks);
+        }
+        if window.values.is_empty() {
+            return None;
+        }
+        remarks.add(Remark::HistogramsIgnored);
+        (self.function)(&Window { histograms: &[], ..*window }, args).map(Element::Float)
+    }
+
+    fn note_counter(&self, index: usize) {
+        let name = self.metric_name(index);
+        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+            return;
+        }
+        let message = format!(
+            "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name:?}"
+        );
+        self.range.query.info(self.range.span, message);
+    }
+}
+
+impl Operator for RangeCall<'_> {
+    fn series(&self) -> &[Meta] {
+        self.range.input.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.range.input.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        // A subquery may have dropped some.
+        self.range.input.one_name().map(|_| false)
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.range.input.one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.range.input.group_by(names)
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        out.reset(self.range.timeline.count);
+        self.evaluate(index, scratch, out)?;
+        match self.notes {
+            Notes::Counter if !out.present.is_empty() => self.note_counter(index),
+            Notes::Quantile(span) if !out.is_empty() => {
+                self.range.query.check_quantiles(span, &self.args[0]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
