@@ -21,6 +21,7 @@ mod map;
 mod operator;
 mod plan;
 mod query;
+mod shared;
 mod timeline;
 
 mod range_call;

@@ -126,3 +126,15 @@ fn what_is_not_evaluated_is_named() {
     let f = counting();
     assert!(f.error_at(0, "m anchored").contains("anchored"));
 }
+
+#[test]
+fn what_occurs_twice_is_evaluated_once() {
+    let f = counting();
+    let read = |query: &str| f.answer_over([0, 60, 15], query).unwrap().stats.samples_read;
+    let once = read("sum(m)");
+    assert!(once > 0);
+    assert_eq!(read("sum(m) / (sum(m) + 1)"), once);
+    assert_eq!(read("(sum(m) + 1) / (sum(m) + 1) - (sum (m) + 1)"), once);
+    assert_eq!(read("sum(m) / (sum(m offset 15s) + 1)"), once + read("sum(m offset 15s)"));
+    assert_eq!(f.over([0, 60, 15], "sum(m) - sum(m)"), f.over([0, 60, 15], "sum(m) * 0"));
+}
