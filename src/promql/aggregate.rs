@@ -4,7 +4,7 @@
 
 use hashbrown::HashMap;
 
-use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping};
+use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
 use super::operator::{BoxOperator, Meta, Operator};
 use super::plan::Plan;
 use super::value::QueryError;
@@ -13,17 +13,21 @@ use crate::model::{Labels, METRIC_NAME};
 
 /// # Errors
 /// Evaluating the operand failed, or the parameter is not allowed.
-pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
+pub fn build<'q>(
+    plan: &Plan<'q>,
+    aggregate: &Aggregate,
+    span: Span,
+) -> Result<BoxOperator<'q>, QueryError> {
     use AggregateOp::*;
     let grouping = &aggregate.grouping;
     match (aggregate.op, &aggregate.param) {
         (Topk | Bottomk | Limitk | LimitRatio, Some(param)) => {
             let rule = rank::Rule::new(plan, aggregate.op, param)?;
-            rank::build(plan, rule, plan.vector(&aggregate.expr)?, grouping)
+            rank::build(plan, rule, plan.vector(&aggregate.expr)?, aggregate, span)
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, grouping)
+            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
@@ -32,7 +36,7 @@ pub fn build<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'
             let label = plan.text(param)?;
             distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
         }
-        (op, _) => fold::build(plan, op, plan.vector(&aggregate.expr)?, grouping),
+        _ => fold::build(plan, aggregate, plan.vector(&aggregate.expr)?),
     }
 }
 

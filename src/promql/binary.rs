@@ -1,20 +1,24 @@
-//! Binary operators: the arithmetic of two values, scalars with scalars and with vectors. Two vectors go on to
-//! [`super::join`] and [`super::sets`].
+//! Binary operators: scalars with scalars and with vectors. Two vectors go on to [`super::join`] and [`super::sets`].
 
 use super::ast::{Binary, BinaryOp};
-use super::operator::{BoxOperator, Map, ValueMap, drop_names};
+use super::column::{Column, Element};
+use super::operation::{self, Operation};
+use super::operator::{BoxOperator, Meta, Operator, Scratch, drop_names};
 use super::plan::{Node, Plan};
+use super::query::Query;
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
-use super::{join, sets, trim};
+use super::{join, sets};
 
 /// # Errors
 /// Building an operand or matching two vectors failed.
 pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryError> {
-    if let BinaryOp::TrimUpper | BinaryOp::TrimLower = binary.op {
-        return trim::build(plan, binary);
-    }
     Ok(match (plan.build(&binary.lhs)?, plan.build(&binary.rhs)?) {
+        (Node::Scalar(_), Node::Scalar(_)) if binary.op.is_trim() => {
+            let op = binary.op.as_str();
+            let message = format!("operator {op:?} not allowed for Scalar operations");
+            return Err(QueryError::Execution(message));
+        }
         (Node::Scalar(lhs), Node::Scalar(rhs)) => {
             Node::Scalar(scalars(plan, binary.op, lhs, &rhs)?)
         }
@@ -43,56 +47,11 @@ fn scalars(
 ) -> Result<Vec<f64>, QueryError> {
     for (lhs, rhs) in lhs.chunks_mut(CHECK_STEPS).zip(rhs.chunks(CHECK_STEPS)) {
         plan.query.check()?;
-        lhs.iter_mut().zip(rhs).for_each(|(a, b)| *a = scalar_result(op, *a, *b));
+        lhs.iter_mut().zip(rhs).for_each(|(a, b)| *a = operation::scalars(op, *a, *b));
     }
     Ok(lhs)
 }
 
-/// The result of two elements, `None` if a filter drops them.
-pub fn element(op: BinaryOp, return_bool: bool, lhs: f64, rhs: f64) -> Option<f64> {
-    if !op.is_comparison() {
-        return Some(arithmetic(op, lhs, rhs));
-    }
-    let holds = compare(op, lhs, rhs);
-    match return_bool {
-        true => Some(f64::from(u8::from(holds))),
-        false => holds.then_some(lhs),
-    }
-}
-
-fn scalar_result(op: BinaryOp, lhs: f64, rhs: f64) -> f64 {
-    match op.is_comparison() {
-        true => f64::from(u8::from(compare(op, lhs, rhs))),
-        false => arithmetic(op, lhs, rhs),
-    }
-}
-
-fn arithmetic(op: BinaryOp, lhs: f64, rhs: f64) -> f64 {
-    match op {
-        BinaryOp::Add => lhs + rhs,
-        BinaryOp::Sub => lhs - rhs,
-        BinaryOp::Mul => lhs * rhs,
-        BinaryOp::Div => lhs / rhs,
-        BinaryOp::Mod => lhs % rhs,
-        BinaryOp::Pow => lhs.powf(rhs),
-        BinaryOp::Atan2 => lhs.atan2(rhs),
-        _ => f64::NAN,
-    }
-}
-
-fn compare(op: BinaryOp, lhs: f64, rhs: f64) -> bool {
-    match op {
-        BinaryOp::Equal => lhs == rhs,
-        BinaryOp::NotEqual => lhs != rhs,
-        BinaryOp::Less => lhs < rhs,
-        BinaryOp::LessOrEqual => lhs <= rhs,
-        BinaryOp::Greater => lhs > rhs,
-        BinaryOp::GreaterOrEqual => lhs >= rhs,
-        _ => false,
-    }
-}
-
-/// Every element with the scalar of its step. A filter keeps the value of the vector, on whichever side it stands.
 fn with_scalar<'q>(
     plan: &Plan<'q>,
     binary: &Binary,
@@ -100,16 +59,58 @@ fn with_scalar<'q>(
     scalar: Vec<f64>,
     scalar_first: bool,
 ) -> BoxOperator<'q> {
-    let op = binary.op;
-    let filters = op.is_comparison() && !binary.return_bool;
-    let function: ValueMap<'q> = Box::new(move |step, value| {
-        let (lhs, rhs) = if scalar_first { (scalar[step], value) } else { (value, scalar[step]) };
-        match filters {
-            true => compare(op, lhs, rhs).then_some(value),
-            false => Some(scalar_result(op, lhs, rhs)),
+    let operation = Operation::new(plan.query, binary);
+    let keeps_names = operation.filters() || binary.op.is_trim();
+    let query = plan.query;
+    let result = Box::new(WithScalar { query, vector, operation, scalar, scalar_first });
+    if keeps_names { result } else { drop_names(query, result) }
+}
+
+/// Every element with the scalar of its step. A filter keeps the value of the vector, on whichever side it stands.
+struct WithScalar<'q> {
+    query: &'q Query<'q>,
+    vector: BoxOperator<'q>,
+    operation: Operation<'q>,
+    scalar: Vec<f64>,
+    scalar_first: bool,
+}
+
+impl WithScalar<'_> {
+    fn float(&self, step: usize, value: f64) -> Option<f64> {
+        let scalar = self.scalar[step];
+        let (lhs, rhs) = if self.scalar_first { (scalar, value) } else { (value, scalar) };
+        let result = self.operation.floats(lhs, rhs)?;
+        Some(if self.operation.filters() { value } else { result })
+    }
+
+    fn element(&self, step: usize, element: Element) -> Option<Element> {
+        let scalar = Element::Float(self.scalar[step]);
+        let (lhs, rhs) = match self.scalar_first {
+            true => (&scalar, &element),
+            false => (&element, &scalar),
+        };
+        let result = self.operation.elements(lhs, rhs)?;
+        Some(if self.operation.filters() { element } else { result })
+    }
+}
+
+impl Operator for WithScalar<'_> {
+    fn series(&self) -> &[Meta] {
+        self.vector.series()
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.vector.column(index, scratch, out)?;
+        self.query.check()?;
+        match self.operation.is_of_floats(&[out]) {
+            true => out.filter_map(|step, value| self.float(step, value)),
+            false => out.filter_map_elements(|step, element| self.element(step, element)),
         }
-    });
-    let series = vector.series().to_vec();
-    let map = Box::new(Map { query: plan.query, inner: vector, series, function });
-    if filters { map } else { drop_names(plan.query, map) }
+        Ok(())
+    }
 }

@@ -1,21 +1,23 @@
-//! Classic histograms: `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`. Series that differ in `le`
-//! only are the cumulative buckets of one histogram; a result column reads the columns of its buckets.
+//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`. Series that differ in `le` only are the cumulative
+//! buckets of one classic histogram; a series without `le` may hold native histograms. A result column reads the columns
+//! of its buckets and that of the native histogram of the same labels; where there are both, neither counts.
 
 use hashbrown::HashMap;
 
 use super::annotations::{MonotonicityRun, for_metric};
 use super::ast::{Expr, Span};
-use super::column::Column;
+use super::column::{Bits, Column};
 use super::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
 use super::operator::{
     BoxOperator, Concat, Materialized, Meta, Operator, Relabel, Scratch, drop_names, merge_equal,
 };
 use super::plan::Plan;
-use super::query::{Query, column_cost};
+use super::query::{Query, column_cost, series_cost};
 use super::select::CHECK_STEPS;
 use super::timeline::Timeline;
 use super::value::QueryError;
-use crate::model::{Labels, LabelsBuilder};
+use crate::model::histogram::Estimate;
+use crate::model::{Histogram, Labels, LabelsBuilder, Timestamp};
 use crate::sync::Arc;
 
 /// The label of a bucket's upper bound.
@@ -28,8 +30,9 @@ pub fn quantile<'q>(
     arg: &Expr,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let phis = quantile_argument(plan, phi)?;
+    let kernel = Kernel::Quantile { phis: Arc::new(phis), at: None };
     let inner = plan.vector(arg)?;
-    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, Kernel::Quantile(phis))?))
+    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?))
 }
 
 /// `histogram_fraction(lower, upper, buckets)`
@@ -52,28 +55,44 @@ pub fn quantiles<'q>(
     phis: &[Expr],
 ) -> Result<BoxOperator<'q>, QueryError> {
     let label = plan.text(label)?;
-    let buckets = Arc::new(Materialized::of(plan.query, plan.vector(arg)?)?);
+    let input = Arc::new(Materialized::of(plan.query, plan.vector(arg)?)?);
     let mut parts: Vec<BoxOperator<'q>> = Vec::with_capacity(phis.len());
     for phi in phis {
-        let values = quantile_argument(plan, phi)?;
-        let Some(first) = values.first().copied() else { continue };
-        if values.iter().any(|value| value.to_bits() != first.to_bits()) {
-            let what = "histogram_quantiles with a quantile that changes from step to step";
-            return Err(QueryError::Unsupported(what.to_string()));
+        let phis = Arc::new(quantile_argument(plan, phi)?);
+        for (text, at) in distinct(&phis) {
+            let kernel = Kernel::Quantile { phis: phis.clone(), at };
+            let inner = Histograms::boxed(plan, Box::new(input.clone()), arg.span, kernel)?;
+            plan.query.keep(series_cost(0, 0).saturating_mul(inner.series().len()))?;
+            let relabel = |meta: &Meta| {
+                let Meta { labels, drop_name } =
+                    meta.without_name(plan.query.options.delayed_name_removal);
+                let labels = LabelsBuilder::from_labels(&labels).set(&label, &text).build();
+                Meta { labels, drop_name }
+            };
+            let series = inner.series().iter().map(relabel).collect();
+            parts.push(Box::new(Relabel { inner, series }));
         }
-        let kernel = Kernel::Quantile(values);
-        let inner = Histograms::boxed(plan, Box::new(buckets.clone()), arg.span, kernel)?;
-        let relabel = |meta: &Meta| {
-            let Meta { labels, drop_name } =
-                meta.without_name(plan.query.options.delayed_name_removal);
-            let text = open_metrics_float(first);
-            let labels = LabelsBuilder::from_labels(&labels).set(&label, &text).build();
-            Meta { labels, drop_name }
-        };
-        let series = inner.series().iter().map(relabel).collect();
-        parts.push(Box::new(Relabel { inner, series }));
     }
     Ok(merge_equal(Box::new(Concat::new(parts))))
+}
+
+/// The different quantiles asked for, as they are written in labels, and when each is.
+fn distinct(phis: &[f64]) -> Vec<(String, Option<Bits>)> {
+    let Some(first) = phis.first() else { return Vec::new() };
+    if phis.iter().all(|phi| phi.to_bits() == first.to_bits()) {
+        return vec![(open_metrics_float(*first), None)];
+    }
+    let mut position: HashMap<String, usize> = HashMap::new();
+    let mut found: Vec<(String, Bits)> = Vec::new();
+    for (step, phi) in phis.iter().enumerate() {
+        let text = open_metrics_float(*phi);
+        let at = *position.entry(text.clone()).or_insert(found.len());
+        if at == found.len() {
+            found.push((text, Bits::new(phis.len())));
+        }
+        found[at].1.insert(step);
+    }
+    found.into_iter().map(|(text, steps)| (text, Some(steps))).collect()
 }
 
 /// As OpenMetrics writes a float: with a decimal point even where none is needed.
@@ -91,10 +110,82 @@ fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError
     Ok(values)
 }
 
-/// What is computed from the buckets of one step.
+/// What is computed from the histogram of one step.
 enum Kernel {
-    Quantile(Vec<f64>),
+    /// `at`: the steps that matter; `None`: all.
+    Quantile {
+        phis: Arc<Vec<f64>>,
+        at: Option<Bits>,
+    },
     Fraction(Vec<f64>, Vec<f64>),
+}
+
+impl Kernel {
+    fn matters(&self, step: usize) -> bool {
+        match self {
+            Kernel::Quantile { at: Some(at), .. } => at.contains(step),
+            Kernel::Quantile { at: None, .. } | Kernel::Fraction(..) => true,
+        }
+    }
+
+    fn classic(
+        &self,
+        step: usize,
+        time: Timestamp,
+        buckets: &mut [Bucket],
+        told: &mut Told,
+    ) -> f64 {
+        match self {
+            Kernel::Quantile { phis, .. } => {
+                let quantile = bucket_quantile(phis[step], buckets);
+                if let Some(fix) = quantile.forced_monotonic {
+                    let one = MonotonicityRun::one(fix, time);
+                    match &mut told.repairs {
+                        Some(run) => run.merge(&one),
+                        none => *none = Some(one),
+                    }
+                }
+                quantile.value
+            }
+            Kernel::Fraction(lower, upper) => bucket_fraction(lower[step], upper[step], buckets),
+        }
+    }
+
+    fn native(&self, step: usize, histogram: &Histogram, told: &mut Told) -> f64 {
+        match self {
+            Kernel::Quantile { phis, .. } => {
+                let Estimate { value, has_nan_observations } = histogram.quantile(phis[step]);
+                told.nan_result |= has_nan_observations && value.is_nan();
+                told.nan_skews |= has_nan_observations && !value.is_nan();
+                value
+            }
+            Kernel::Fraction(lower, upper) => {
+                let fraction = histogram.fraction(lower[step], upper[step]);
+                told.nan_excluded |= fraction.has_nan_observations;
+                fraction.value
+            }
+        }
+    }
+}
+
+/// What the user should know about one result series.
+#[derive(Default)]
+struct Told {
+    repairs: Option<MonotonicityRun>,
+    /// Classic and native histograms at the same step.
+    mixed: bool,
+    nan_result: bool,
+    nan_skews: bool,
+    nan_excluded: bool,
+}
+
+/// Where the histogram of a result series comes from.
+#[derive(Default)]
+struct Members {
+    /// By upper bound: that, and the index in `inner`.
+    buckets: Vec<(f64, usize)>,
+    /// The series without `le`; its floats are no buckets.
+    native: Option<usize>,
 }
 
 struct Histograms<'q> {
@@ -103,8 +194,7 @@ struct Histograms<'q> {
     inner: BoxOperator<'q>,
     /// Labels without `le`, names kept.
     series: Vec<Meta>,
-    /// Of every result series, its buckets by upper bound: that, and the index in `inner`.
-    members: Vec<Vec<(f64, usize)>>,
+    members: Vec<Members>,
     kernel: Kernel,
     span: Span,
 }
@@ -117,48 +207,101 @@ impl<'q> Histograms<'q> {
         kernel: Kernel,
     ) -> Result<BoxOperator<'q>, QueryError> {
         let mut position: HashMap<Labels, usize> = HashMap::new();
-        let (mut series, mut malformed) = (Vec::new(), Vec::new());
-        let mut members: Vec<Vec<(f64, usize)>> = Vec::new();
+        let mut series = Vec::new();
+        let mut members: Vec<Members> = Vec::new();
         for (index, meta) in inner.series().iter().enumerate() {
-            let Some(bound) = parse_bound(meta.labels.value(BUCKET_LABEL)) else {
-                malformed.push(index);
-                continue;
+            let bound = parse_bound(meta.labels.value(BUCKET_LABEL));
+            let labels = match bound {
+                Some(_) => meta.labels.filtered(|name| name != BUCKET_LABEL),
+                None => meta.labels.clone(),
             };
-            let labels = meta.labels.filtered(|name| name != BUCKET_LABEL);
-            let at = *position.entry(labels.clone()).or_insert(members.len());
+            let mut at = *position.entry(labels.clone()).or_insert(members.len());
+            if bound.is_none() && members.get(at).is_some_and(|others| others.native.is_some()) {
+                at = members.len();
+            }
             if at == members.len() {
-                members.push(Vec::new());
+                members.push(Members::default());
                 series.push(Meta { labels, drop_name: meta.drop_name });
             }
-            members[at].push((bound, index));
+            match bound {
+                Some(bound) => members[at].buckets.push((bound, index)),
+                None => members[at].native = Some(index),
+            }
         }
-        members.iter_mut().for_each(|buckets| buckets.sort_by(|a, b| a.0.total_cmp(&b.0)));
-        warn_malformed(plan.query, inner.as_ref(), &malformed, span)?;
+        members.iter_mut().for_each(|all| all.buckets.sort_by(|a, b| a.0.total_cmp(&b.0)));
         let (query, timeline) = (plan.query, plan.timeline);
         Ok(Box::new(Histograms { query, timeline, inner, series, members, kernel, span }))
     }
 
-    /// The result of the buckets present at one step.
-    fn value(
+    /// Fills in the results from the columns of the buckets and that of the native histograms.
+    fn fill(
         &self,
-        step: usize,
-        buckets: &mut [Bucket],
-        repairs: &mut Option<MonotonicityRun>,
-    ) -> f64 {
-        match &self.kernel {
-            Kernel::Quantile(phis) => {
-                let quantile = bucket_quantile(phis[step], buckets);
-                if let Some(fix) = quantile.forced_monotonic {
-                    let one = MonotonicityRun::one(fix, self.timeline.time(step));
-                    match repairs {
-                        Some(run) => run.merge(&one),
-                        None => *repairs = Some(one),
-                    }
-                }
-                quantile.value
+        members: &Members,
+        columns: &[Column],
+        native: Option<&Column>,
+        out: &mut Column,
+    ) -> Result<Told, QueryError> {
+        let (mut buckets, mut told) = (Vec::with_capacity(columns.len()), Told::default());
+        for step in 0..self.timeline.count {
+            if step % CHECK_STEPS == 0 {
+                self.query.check()?;
             }
-            Kernel::Fraction(lower, upper) => bucket_fraction(lower[step], upper[step], buckets),
+            if !self.kernel.matters(step) {
+                continue;
+            }
+            buckets.clear();
+            for ((upper_bound, _), column) in members.buckets.iter().zip(columns) {
+                let bucket = |count| Bucket { upper_bound: *upper_bound, count };
+                buckets.extend(column.get(step).map(bucket));
+            }
+            let native = native.and_then(|column| column.histograms.get(step));
+            match (buckets.is_empty(), native) {
+                (true, None) => {}
+                (true, Some(histogram)) => {
+                    out.set(step, self.kernel.native(step, histogram, &mut told));
+                }
+                (false, None) => {
+                    let time = self.timeline.time(step);
+                    out.set(step, self.kernel.classic(step, time, &mut buckets, &mut told));
+                }
+                (false, Some(_)) => told.mixed = true,
+            }
         }
+        Ok(told)
+    }
+
+    fn tell(&self, index: usize, told: &Told) {
+        let name = self.series[index].labels.metric_name();
+        let of = for_metric(name);
+        if told.mixed {
+            let message = "vector contains a mix of classic and native histograms";
+            self.query.warn(self.span, format!("{message}{of}"));
+        }
+        let infos = [
+            (told.nan_result, "input to histogram_quantile has NaN observations, result is NaN"),
+            (
+                told.nan_skews,
+                "input to histogram_quantile has NaN observations, result is skewed higher",
+            ),
+            (
+                told.nan_excluded,
+                "input to histogram_fraction has NaN observations, which are excluded from all fractions",
+            ),
+        ];
+        for (_, message) in infos.into_iter().filter(|(applies, _)| *applies) {
+            self.query.info(self.span, format!("{message}{of}"));
+        }
+        if let Some(run) = told.repairs {
+            self.query.annotations.lock().forced_monotonic(self.span, name, run);
+        }
+    }
+
+    /// Warns of floats in a series without a usable bound.
+    fn tell_malformed(&self, labels: &Labels) {
+        let (bound, of) = (labels.value(BUCKET_LABEL), for_metric(labels.metric_name()));
+        let message =
+            format!("bucket label \"le\" is missing or has a malformed value of {bound:?}{of}");
+        self.query.warn(self.span, message);
     }
 }
 
@@ -175,33 +318,22 @@ impl Operator for Histograms<'_> {
     ) -> Result<(), QueryError> {
         let (members, count) = (&self.members[index], self.timeline.count);
         let mut held = self.query.hold(0)?;
-        let mut columns = Vec::with_capacity(members.len());
-        for (_, member) in members {
+        let mut read = |index: usize| {
             held.absorb(self.query.hold(column_cost(count))?);
             let mut column = scratch.take();
-            self.inner.column(*member, scratch, &mut column)?;
-            columns.push(column);
-        }
+            self.inner.column(index, scratch, &mut column)?;
+            Ok::<Column, QueryError>(column)
+        };
+        let columns = members.buckets.iter().map(|(_, index)| read(*index));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let native = members.native.map(&mut read).transpose()?;
         out.reset(count);
-        let (mut buckets, mut repairs) = (Vec::with_capacity(members.len()), None);
-        for step in 0..count {
-            if step % CHECK_STEPS == 0 {
-                self.query.check()?;
-            }
-            buckets.clear();
-            for ((upper_bound, _), column) in members.iter().zip(&columns) {
-                let bucket = |count| Bucket { upper_bound: *upper_bound, count };
-                buckets.extend(column.get(step).map(bucket));
-            }
-            if !buckets.is_empty() {
-                out.set(step, self.value(step, &mut buckets, &mut repairs));
-            }
+        let told = self.fill(members, &columns, native.as_ref(), out)?;
+        self.tell(index, &told);
+        if native.as_ref().is_some_and(|column| !column.present.is_empty()) {
+            self.tell_malformed(&self.series[index].labels);
         }
-        columns.into_iter().for_each(|column| scratch.give(column));
-        if let Some(run) = repairs {
-            let name = self.series[index].labels.metric_name();
-            self.query.annotations.lock().forced_monotonic(self.span, name, run);
-        }
+        columns.into_iter().chain(native).for_each(|column| scratch.give(column));
         Ok(())
     }
 }
@@ -209,26 +341,4 @@ impl Operator for Histograms<'_> {
 /// As Go parses a float: also `Inf`, `+Inf` and `NaN` in any case.
 fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok()
-}
-
-/// Warns of series without a usable bound, if they have values.
-fn warn_malformed(
-    query: &Query<'_>,
-    inner: &dyn Operator,
-    malformed: &[usize],
-    span: Span,
-) -> Result<(), QueryError> {
-    let (mut scratch, mut column) = (Scratch::default(), Column::default());
-    for index in malformed {
-        inner.column(*index, &mut scratch, &mut column)?;
-        if column.is_empty() {
-            continue;
-        }
-        let labels = &inner.series()[*index].labels;
-        let (bound, name) = (labels.value(BUCKET_LABEL), for_metric(labels.metric_name()));
-        let message =
-            format!("bucket label \"le\" is missing or has a malformed value of {bound:?}{name}");
-        query.warn(span, message);
-    }
-    Ok(())
 }

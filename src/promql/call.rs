@@ -3,19 +3,22 @@
 //! histograms have files of their own.
 
 use super::ast::{Call, Expr, ExprKind, Span};
-use super::column::Column;
+use super::column::{Column, Element};
 use super::functions::extended::{extended_function, extended_mixed_function};
 use super::functions::{
     self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
 };
-use super::operator::{BoxOperator, Map, Materialized, Meta, Scratch, ValueMap, drop_names};
+use super::operator::{
+    BoxOperator, HistogramMap, Map, Materialized, Meta, Scratch, ValueMap, drop_names,
+};
 use super::plan::{Node, Plan, unparen};
 use super::range_call::{Notes, RangeCall};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
 use super::window::RangeVector;
-use super::{absent, buckets, order, relabel};
-use crate::model::Labels;
+use super::{absent, buckets, info, order, relabel};
+use crate::model::{Histogram, Labels};
+use crate::sync::Arc;
 
 /// # Errors
 /// This version does not evaluate the function, or building an argument failed.
@@ -38,6 +41,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         ("sort_by_label_desc", [arg, names @ ..]) => {
             order::sort_by_label(plan, arg, names, span, true)?
         }
+        ("info", [base, wanted @ ..]) => info::build(plan, base, wanted.first())?,
         ("label_replace", args) => relabel::label_replace(plan, args)?,
         ("label_join", args) => relabel::label_join(plan, args)?,
         ("histogram_quantile", [phi, arg]) => buckets::quantile(plan, phi, arg)?,
@@ -45,10 +49,11 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
             buckets::quantiles(plan, arg, label, phis)?
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
-        ("histogram_avg" | "histogram_count" | "histogram_sum", [arg]) => {
-            floats_ignored(&plan.detecting_resets(true), arg)?
+        (name, [arg]) if let Some(function) = histogram_function(name) => {
+            // These look at no buckets; whoever sums what they are given is warned of resets that storage did not note.
+            let detects_resets = !matches!(name, "histogram_stddev" | "histogram_stdvar");
+            histogram_call(&plan.detecting_resets(detects_resets), function, arg)?
         }
-        ("histogram_stddev" | "histogram_stdvar", [arg]) => floats_ignored(plan, arg)?,
         (name, args) => table_call(plan, name, args)?,
     }))
 }
@@ -88,7 +93,7 @@ fn table_call<'q>(
             [arg, ..] => plan.vector(arg)?,
         };
         let function: ValueMap<'q> = Box::new(move |_, value| Some(function(value)));
-        return Ok(mapped(plan, inner, function));
+        return Ok(mapped(plan, inner, function, None));
     }
     if let ([arg, rest @ ..], Some(function)) = (args, math_function(name)) {
         return math_call(plan, name, function, arg, rest);
@@ -178,18 +183,42 @@ fn math_call<'q>(
         }
         _ => return Err(QueryError::Unsupported(format!("the function {name:?}"))),
     };
-    Ok(mapped(plan, inner, function))
+    Ok(mapped(plan, inner, function, None))
 }
 
-/// The functions of native histograms pass over floats.
-fn floats_ignored<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
-    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None)))
+/// The functions that tell a number of a native histogram.
+fn histogram_function(name: &str) -> Option<fn(&Histogram) -> f64> {
+    Some(match name {
+        "histogram_avg" => Histogram::avg,
+        "histogram_count" => |histogram| histogram.count,
+        "histogram_stddev" => |histogram| histogram.variance().sqrt(),
+        "histogram_stdvar" => Histogram::variance,
+        "histogram_sum" => |histogram| histogram.sum,
+        _ => return None,
+    })
+}
+
+/// They pass over floats.
+fn histogram_call<'q>(
+    plan: &Plan<'q>,
+    function: fn(&Histogram) -> f64,
+    arg: &Expr,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let histograms: HistogramMap<'q> =
+        Box::new(move |_, histogram| Some(Element::Float(function(histogram))));
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), Some(histograms)))
 }
 
 /// A function of every value, after which the series are other metrics.
-fn mapped<'q>(plan: &Plan<'q>, inner: BoxOperator<'q>, function: ValueMap<'q>) -> BoxOperator<'q> {
+fn mapped<'q>(
+    plan: &Plan<'q>,
+    inner: BoxOperator<'q>,
+    function: ValueMap<'q>,
+    histograms: Option<HistogramMap<'q>>,
+) -> BoxOperator<'q> {
     let series = inner.series().to_vec();
-    drop_names(plan.query, Box::new(Map { query: plan.query, inner, series, function }))
+    let map = Map { query: plan.query, inner, series, function, histograms };
+    drop_names(plan.query, Box::new(map))
 }
 
 fn vector<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryError> {
@@ -212,8 +241,14 @@ fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryEr
         let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Time)?;
         return Ok(drop_names(plan.query, Box::new(selector)));
     }
-    let times = plan.times();
-    Ok(mapped(plan, plan.vector(arg)?, Box::new(move |step, _| Some(times[step]))))
+    let times = Arc::new(plan.times());
+    let histograms = times.clone();
+    Ok(mapped(
+        plan,
+        plan.vector(arg)?,
+        Box::new(move |step, _| Some(times[step])),
+        Some(Box::new(move |step, _| Some(Element::Float(histograms[step])))),
+    ))
 }
 
 /// Since when the sample behind a plain selector counts; nothing behind anything else.
@@ -228,5 +263,5 @@ fn start_timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, Q
         let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Start)?;
         return Ok(drop_names(plan.query, Box::new(selector)));
     }
-    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None)))
+    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), None))
 }

@@ -115,6 +115,10 @@ impl Element {
             Element::Histogram(_) => None,
         }
     }
+
+    pub fn is_histogram(&self) -> bool {
+        matches!(self, Element::Histogram(_))
+    }
 }
 
 /// The values of one series at the steps where it has one. Floats at absent steps mean nothing; no step has both a
@@ -196,6 +200,11 @@ impl Column {
         self.present.contains(step).then(|| self.values[step])
     }
 
+    /// Is there a value of either kind at a step?
+    pub fn contains(&self, step: usize) -> bool {
+        self.present.contains(step) || self.histograms.get(step).is_some()
+    }
+
     /// The value of either kind at a step.
     pub fn element(&self, step: usize) -> Option<Element> {
         match self.get(step) {
@@ -236,6 +245,18 @@ impl Column {
         self.present.iter().map(|step| (step, self.values[step]))
     }
 
+    /// Drops the elements at other steps.
+    pub fn keep(&mut self, steps: &Bits) {
+        self.present.intersect(steps);
+        self.histograms.retain(|step| steps.contains(step));
+    }
+
+    /// Drops the elements at these steps.
+    pub fn drop_at(&mut self, steps: &Bits) {
+        self.present.subtract(steps);
+        self.histograms.retain(|step| !steps.contains(step));
+    }
+
     /// Replaces every float, or removes it; histograms are dropped.
     pub fn filter_map(&mut self, mut f: impl FnMut(usize, f64) -> Option<f64>) {
         self.histograms.clear();
@@ -248,6 +269,24 @@ impl Column {
                     Some(value) => self.values[step] = value,
                     None => self.present.remove(step),
                 }
+            }
+        }
+    }
+
+    /// Replaces every element, or removes it: first the floats in their order, then the histograms.
+    pub fn filter_map_elements(&mut self, mut f: impl FnMut(usize, Element) -> Option<Element>) {
+        let histograms = std::mem::take(&mut self.histograms.at);
+        let none = Bits::new(self.len());
+        let floats = std::mem::replace(&mut self.present, none);
+        for step in floats.iter() {
+            if let Some(element) = f(step, Element::Float(self.values[step])) {
+                self.set_element(step, element);
+            }
+        }
+        for (step, histogram) in histograms.into_iter().enumerate() {
+            let element = histogram.and_then(|histogram| f(step, Element::Histogram(histogram)));
+            if let Some(element) = element {
+                self.set_element(step, element);
             }
         }
     }

@@ -4,16 +4,17 @@
 use hashbrown::HashMap;
 
 use super::aggregate::Groups;
-use super::ast::{Expr, Grouping};
+use super::ast::{Aggregate, Expr, Grouping};
 use super::column::Column;
 use super::functions::quantile::quantile as quantile_of;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
 use super::plan::Plan;
-use super::query::{Held, column_cost, series_cost};
+use super::query::{Held, column_cost, series_cost, values_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::LabelsBuilder;
 use crate::model::labels::quoted;
+use crate::sync::Arc;
 
 /// The quantile at every step; a warning if it is none somewhere.
 pub fn quantile_parameter(plan: &Plan<'_>, param: &Expr) -> Result<Vec<f64>, QueryError> {
@@ -27,10 +28,13 @@ pub fn quantile<'q>(
     plan: &Plan<'q>,
     phis: Vec<f64>,
     inner: BoxOperator<'q>,
-    grouping: &Grouping,
+    aggregate: &Aggregate,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(inner.series(), grouping);
+    let groups = Groups::new(inner.series(), &aggregate.grouping);
     let input = Materialized::of(plan.query, inner)?;
+    if input.has_histograms() {
+        plan.query.info(aggregate.expr.span, "ignored histogram in quantile aggregation");
+    }
     let members = groups.members();
     let held = plan.query.hold(column_cost(phis.len()).saturating_mul(members.len()))?;
     let mut columns = Vec::with_capacity(members.len());
@@ -56,7 +60,7 @@ fn group_quantile(
 ) -> Result<Column, QueryError> {
     let mut column = Column::new(phis.len());
     let mut values = Vec::with_capacity(members.len());
-    input.for_each_step(plan.query, members, |step, elements| {
+    input.for_each_step(plan.query, members, Column::get, |step, elements| {
         values.clear();
         values.extend(elements.iter().map(|(_, value)| *value));
         column.set(step, quantile_of(phis[step], &mut values));
@@ -99,10 +103,46 @@ impl Occurrences {
 /// Counts of one value that are not worth merging.
 const UNMERGED_MIN: usize = 64;
 
-/// The values of each group, by group and bits of the value, in order of appearance.
+/// A group and one value in it.
+type Key = (usize, Shown);
+
+/// What is told apart of values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Shown {
+    Nothing,
+    /// The bits of a float; all NaNs read the same.
+    Float(u64),
+    /// A histogram in words.
+    Histogram(Arc<str>),
+}
+
+impl Shown {
+    fn float(value: f64) -> Shown {
+        Shown::Float(if value.is_nan() { f64::NAN } else { value }.to_bits())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Shown::Nothing => String::new(),
+            Shown::Float(bits) => value_text(f64::from_bits(*bits)),
+            Shown::Histogram(text) => text.to_string(),
+        }
+    }
+
+    fn cost(&self) -> usize {
+        match self {
+            Shown::Histogram(text) => values_cost(text.len().div_ceil(size_of::<f64>())),
+            Shown::Nothing | Shown::Float(_) => 0,
+        }
+    }
+}
+
+/// The values of each group, in order of appearance.
 struct Counts<'q> {
-    position: HashMap<(usize, u64), usize>,
-    values: Vec<((usize, u64), Occurrences)>,
+    position: HashMap<Key, usize>,
+    values: Vec<(Key, Occurrences)>,
+    /// What the texts of histograms cost.
+    texts: usize,
     /// Steps and counts in all values.
     entries: usize,
     held: Held<'q>,
@@ -111,18 +151,23 @@ struct Counts<'q> {
 impl<'q> Counts<'q> {
     fn new(plan: &Plan<'q>) -> Result<Counts<'q>, QueryError> {
         let (position, values) = (HashMap::new(), Vec::new());
-        Ok(Counts { position, values, entries: 0, held: plan.query.hold(0)? })
+        Ok(Counts { position, values, texts: 0, entries: 0, held: plan.query.hold(0)? })
     }
 
-    fn of(&mut self, key: (usize, u64)) -> &mut Occurrences {
-        let at = *self.position.entry(key).or_insert(self.values.len());
-        if at == self.values.len() {
-            self.values.push((key, Occurrences::default()));
-        }
+    fn of(&mut self, key: Key) -> &mut Occurrences {
+        let at = match self.position.get(&key) {
+            Some(at) => *at,
+            None => {
+                self.texts += key.1.cost();
+                self.position.insert(key.clone(), self.values.len());
+                self.values.push((key, Occurrences::default()));
+                self.values.len() - 1
+            }
+        };
         &mut self.values[at].1
     }
 
-    fn add(&mut self, key: (usize, u64), step: usize, times: u64) {
+    fn add(&mut self, key: Key, step: usize, times: u64) {
         let occurrences = self.of(key);
         let before = occurrences.counts.len();
         occurrences.add(step, times);
@@ -138,10 +183,13 @@ impl<'q> Counts<'q> {
         column: &Column,
         by_value: bool,
     ) -> Result<(), QueryError> {
-        for (position, (step, value)) in column.iter().enumerate() {
-            // All NaNs read the same.
-            let bits = if value.is_nan() { f64::NAN } else { value }.to_bits();
-            self.add((group, if by_value { bits } else { 0 }), step, 1);
+        let floats = column.iter().map(|(step, value)| (step, Shown::float(value)));
+        let histograms = column.histograms.iter().map(|(step, histogram)| {
+            let text = if by_value { histogram.to_string() } else { String::new() };
+            (step, Shown::Histogram(text.into()))
+        });
+        for (position, (step, shown)) in floats.chain(histograms).enumerate() {
+            self.add((group, if by_value { shown } else { Shown::Nothing }), step, 1);
             if position % CHECK_STEPS == 0 {
                 plan.query.check()?;
                 self.hold(plan)?;
@@ -152,7 +200,7 @@ impl<'q> Counts<'q> {
 
     /// What all this costs: a step and a count are as large as a sample.
     fn cost(&self) -> usize {
-        series_cost(0, 0) * self.values.len() + self.entries
+        series_cost(0, 0) * self.values.len() + self.texts + self.entries
     }
 
     fn hold(&mut self, plan: &Plan<'q>) -> Result<(), QueryError> {
@@ -163,9 +211,11 @@ impl<'q> Counts<'q> {
 
     fn absorb(&mut self, other: Counts<'q>) {
         for (key, occurrences) in other.values {
-            for (step, times) in occurrences.counts {
-                self.add(key, step, times);
-            }
+            let mine = self.of(key);
+            let before = mine.counts.len();
+            occurrences.counts.into_iter().for_each(|(step, times)| mine.add(step, times));
+            let after = mine.counts.len();
+            self.entries = self.entries + after - before;
         }
         self.held.absorb(other.held);
         self.held.shrink(self.cost());
@@ -193,11 +243,11 @@ pub fn count_values<'q>(
     let groups = Groups::new(inner.series(), &base);
     let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
     values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());
-    let meta = |((group, bits), _): &((usize, u64), Occurrences)| {
+    let meta = |((group, shown), _): &(Key, Occurrences)| {
         let Meta { labels, drop_name } = &groups.series[*group];
         let mut labels = LabelsBuilder::from_labels(labels);
         if by_value {
-            labels.set(&label, &value_text(f64::from_bits(*bits)));
+            labels.set(&label, &shown.text());
         }
         Meta { labels: labels.build(), drop_name: *drop_name }
     };

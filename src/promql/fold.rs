@@ -1,18 +1,19 @@
 //! Aggregations that hold one accumulator per group and step: sum, avg, min, max, count, group, stddev, stdvar. Input
 //! columns pass by; chunks of series are folded apart and merged in order, so that the result does not depend on how
-//! many threads there are.
+//! many threads there are. Histograms are folded beside the floats ([`super::fold_histograms`]).
 
 use std::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::aggregate::Groups;
-use super::ast::{AggregateOp, Grouping};
+use super::ast::{Aggregate, AggregateOp};
 use super::column::{Bits, Column};
+use super::fold_histograms::{HistogramRule, HistogramSums};
 use super::functions::kahan::{Kahan, Mean, Variance};
-use super::operator::{BoxOperator, Materialized, Operator, Scratch};
+use super::operator::{BoxOperator, Materialized, Operator, Scratch, kept_cost};
 use super::plan::Plan;
-use super::query::{CHUNK_SERIES, Held, column_cost, series_cost};
+use super::query::{CHUNK_SERIES, Held, series_cost};
 use super::value::QueryError;
 
 /// An accumulator. Merging equals adding the other's values, up to rounding.
@@ -26,24 +27,45 @@ trait Fold: Clone + Default + Send {
 /// Evaluating the operand failed.
 pub fn build<'q>(
     plan: &Plan<'q>,
-    op: AggregateOp,
+    aggregate: &Aggregate,
     inner: BoxOperator<'q>,
-    grouping: &Grouping,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let inner = inner.as_ref();
-    let groups = Groups::of(inner, grouping);
-    let result = match op {
-        AggregateOp::Sum => fold::<Kahan>(plan, groups, inner),
-        AggregateOp::Avg => fold::<Mean>(plan, groups, inner),
-        AggregateOp::Min => fold::<Extreme<false>>(plan, groups, inner),
-        AggregateOp::Max => fold::<Extreme<true>>(plan, groups, inner),
-        AggregateOp::Count => fold::<Count>(plan, groups, inner),
-        AggregateOp::Group => fold::<One>(plan, groups, inner),
-        AggregateOp::Stddev => fold::<Deviation>(plan, groups, inner),
-        AggregateOp::Stdvar => fold::<Variance>(plan, groups, inner),
+    let groups = Groups::of(inner, &aggregate.grouping);
+    let input = Input {
+        plan,
+        inner,
+        groups: &groups.of,
+        group_count: groups.series.len(),
+        histograms: HistogramRule {
+            query: plan.query,
+            op: aggregate.op,
+            span: aggregate.expr.span,
+            steps: plan.timeline.count,
+        },
+    };
+    let (columns, held) = match aggregate.op {
+        AggregateOp::Sum => fold::<Kahan>(&input),
+        AggregateOp::Avg => fold::<Mean>(&input),
+        AggregateOp::Min => fold::<Extreme<false>>(&input),
+        AggregateOp::Max => fold::<Extreme<true>>(&input),
+        AggregateOp::Count => fold::<Count>(&input),
+        AggregateOp::Group => fold::<One>(&input),
+        AggregateOp::Stddev => fold::<Deviation>(&input),
+        AggregateOp::Stdvar => fold::<Variance>(&input),
         op => return Err(QueryError::Unsupported(format!("the aggregation {op:?}"))),
     }?;
-    Ok(Box::new(result))
+    Ok(Box::new(Materialized::holding(groups.series, columns, held)))
+}
+
+/// What is folded.
+struct Input<'a, 'q> {
+    plan: &'a Plan<'q>,
+    inner: &'a dyn Operator,
+    /// Of every input series, its group.
+    groups: &'a [usize],
+    group_count: usize,
+    histograms: HistogramRule<'q>,
 }
 
 /// The accumulators of one group at all steps.
@@ -86,55 +108,60 @@ impl<'q, F: Fold> Run<'q, F> {
     }
 }
 
-fn fold<'q, F: Fold>(
-    plan: &Plan<'q>,
-    groups: Groups,
-    inner: &dyn Operator,
-) -> Result<Materialized<'q>, QueryError> {
-    let (query, count) = (plan.query, plan.timeline.count);
-    let mut runs: Vec<Option<Run<'q, F>>> = groups.series.iter().map(|_| None).collect();
+fn fold<'q, F: Fold>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'q>), QueryError> {
+    let (query, count) = (input.plan.query, input.plan.timeline.count);
+    let mut runs: Vec<Option<Run<'q, F>>> = (0..input.group_count).map(|_| None).collect();
+    let mut histograms = input.histograms.start()?;
     query.for_each_chunk_held(
-        inner.series_count(),
+        input.inner.series_count(),
         Run::<F>::cost(count).saturating_mul(runs.len().min(CHUNK_SERIES)),
-        |chunk| fold_chunk(plan, &groups, inner, chunk),
-        |found| {
+        |chunk| fold_chunk(input, chunk),
+        |(found, found_histograms)| {
             for (group, run) in found {
                 match &mut runs[group] {
                     Some(all) => all.merge(&run),
                     none => *none = Some(run),
                 }
             }
+            histograms.merge(found_histograms);
             Ok(())
         },
     )?;
     let (mut columns, mut held) = (Vec::with_capacity(runs.len()), query.hold(0)?);
-    for run in runs {
-        held.absorb(query.hold(column_cost(count))?);
-        columns.push(run.map_or_else(|| Column::new(count), Run::into_column));
+    for (group, run) in runs.into_iter().enumerate() {
+        let mut column = run.map_or_else(|| Column::new(count), Run::into_column);
+        histograms.finish(group, &mut column);
+        held.absorb(query.hold(kept_cost(&column))?);
+        columns.push(column);
     }
-    Ok(Materialized::holding(groups.series, columns, held))
+    Ok((columns, held))
 }
 
 /// The accumulators of the groups that some series belong to.
+type Chunk<'q, F> = (Vec<(usize, Run<'q, F>)>, HistogramSums<'q>);
+
 fn fold_chunk<'q, F: Fold>(
-    plan: &Plan<'q>,
-    groups: &Groups,
-    inner: &dyn Operator,
+    input: &Input<'_, 'q>,
     chunk: Range<usize>,
-) -> Result<Vec<(usize, Run<'q, F>)>, QueryError> {
+) -> Result<Chunk<'q, F>, QueryError> {
     let (mut scratch, mut column) = (Scratch::default(), Column::default());
     let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
+    let mut histograms = input.histograms.start()?;
     let mut position = HashMap::new();
     for index in chunk {
-        inner.column(index, &mut scratch, &mut column)?;
-        let group = groups.of[index];
+        input.inner.column(index, &mut scratch, &mut column)?;
+        let group = input.groups[index];
+        if !column.histograms.is_empty() {
+            let metric = || input.inner.series()[index].labels.metric_name().to_string();
+            histograms.take(group, &mut column, metric)?;
+        }
         let at = *position.entry(group).or_insert(found.len());
         if at == found.len() {
-            found.push((group, Run::start(plan)?));
+            found.push((group, Run::start(input.plan)?));
         }
         found[at].1.add(&column);
     }
-    Ok(found)
+    Ok((found, histograms))
 }
 
 impl Fold for Kahan {

@@ -3,15 +3,15 @@
 //! matched step by step, as partners may take turns.
 
 use super::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
-use super::binary::element;
-use super::column::Column;
+use super::column::{Column, Element};
 use super::join_steps;
 use super::matching::{SignatureTable, members, result_meta};
+use super::operation::Operation;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
 use super::value::QueryError;
 
-/// What is done with two elements that match.
+/// How two elements that match become one of the result: their labels.
 pub struct Rule {
     pub op: BinaryOp,
     pub return_bool: bool,
@@ -23,6 +23,7 @@ pub struct Rule {
 /// The two sides of a join and the signatures of their series.
 pub struct Sides<'q> {
     pub rule: Rule,
+    operation: Operation<'q>,
     /// The left operand is the one side.
     pub swapped: bool,
     pub many_ids: Vec<usize>,
@@ -33,10 +34,18 @@ pub struct Sides<'q> {
 
 impl Sides<'_> {
     /// The result of an element of the many side and one of the one side.
-    pub fn element(&self, many: f64, one: f64) -> Option<f64> {
+    pub fn element(&self, many: &Element, one: &Element) -> Option<Element> {
         match self.swapped {
-            true => element(self.rule.op, self.rule.return_bool, one, many),
-            false => element(self.rule.op, self.rule.return_bool, many, one),
+            true => self.operation.elements(one, many),
+            false => self.operation.elements(many, one),
+        }
+    }
+
+    /// [`Sides::element`] of floats.
+    fn float(&self, many: f64, one: f64) -> Option<f64> {
+        match self.swapped {
+            true => self.operation.floats(one, many),
+            false => self.operation.floats(many, one),
         }
     }
 
@@ -65,6 +74,7 @@ pub fn build<'q>(
             matching: binary.matching.clone(),
             delayed: plan.query.options.delayed_name_removal,
         },
+        operation: Operation::new(plan.query, binary),
         swapped,
         many_ids,
         one: Materialized::of(plan.query, one)?,
@@ -137,7 +147,12 @@ impl Operator for Stream<'_> {
         let (many, one) = self.pairs.members[index];
         self.many.column(many, scratch, out)?;
         let one = &self.sides.one.columns[one];
-        out.filter_map(|step, value| self.sides.element(value, one.get(step)?));
+        match self.sides.operation.is_of_floats(&[out, one]) {
+            true => out.filter_map(|step, value| self.sides.float(value, one.get(step)?)),
+            false => out.filter_map_elements(|step, element| {
+                self.sides.element(&element, &one.element(step)?)
+            }),
+        }
         Ok(())
     }
 }

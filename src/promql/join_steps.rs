@@ -3,7 +3,7 @@
 
 use hashbrown::HashMap;
 
-use super::column::Column;
+use super::column::{Column, Element};
 use super::join::Sides;
 use super::matching::{in_braces, result_meta, signature};
 use super::operator::{Materialized, Meta, same_labelset};
@@ -35,7 +35,7 @@ pub fn join<'q>(
         one_at: vec![(NEVER, 0); signatures],
         paired_at: vec![NEVER; signatures],
         met_at: vec![NEVER; signatures],
-        results: Results::default(),
+        results: Results::new(plan.query)?,
     };
     for step in 0..plan.timeline.count {
         if step % CHECK_STEPS == 0 {
@@ -49,12 +49,11 @@ pub fn join<'q>(
 /// A pair that met: index on the many side, index on the one side; `None` stands for a filled element.
 type Pair = (Option<usize>, Option<usize>);
 
-#[derive(Default)]
 struct Results<'q> {
     series: Vec<Meta>,
     /// Of no length as long as a series has no value: a filter may drop all of them.
     columns: Vec<Column>,
-    held: Vec<Held<'q>>,
+    held: Held<'q>,
     of_pair: HashMap<Pair, usize>,
     of_meta: HashMap<Meta, usize>,
     /// The step and the signature of the last match of each series, whether a filter kept its value or not.
@@ -62,6 +61,17 @@ struct Results<'q> {
 }
 
 impl<'q> Results<'q> {
+    fn new(query: &'q Query<'q>) -> Result<Results<'q>, QueryError> {
+        Ok(Results {
+            series: Vec::new(),
+            columns: Vec::new(),
+            held: query.hold(0)?,
+            of_pair: HashMap::new(),
+            of_meta: HashMap::new(),
+            matched: Vec::new(),
+        })
+    }
+
     /// The series that have values.
     fn materialized(self, query: &'q Query<'q>) -> Result<Materialized<'q>, QueryError> {
         let Results { series, columns, held, .. } = self;
@@ -94,9 +104,8 @@ impl Join<'_, '_> {
         one_fill: Option<f64>,
     ) -> Result<(), QueryError> {
         let (many, one) = (self.many, &self.sides.one);
-        let has_any = |side: &Materialized<'_>| {
-            side.columns.iter().any(|column| column.present.contains(step))
-        };
+        let has_any =
+            |side: &Materialized<'_>| side.columns.iter().any(|column| column.contains(step));
         let (any_many, any_one) = (has_any(many), has_any(one));
         let fills = many_fill.is_some() || one_fill.is_some();
         let can_meet = any_many && any_one || fills && (any_many || any_one);
@@ -105,15 +114,18 @@ impl Join<'_, '_> {
         }
         self.collect_ones(step)?;
         for (index, column) in many.columns.iter().enumerate() {
-            let Some(value) = column.get(step) else { continue };
+            let Some(element) = column.element(step) else { continue };
             let id = self.sides.many_ids[index];
             self.met_at[id] = step;
             match (self.one_at[id], one_fill) {
                 ((at, partner), _) if at == step => {
-                    let other = one.columns[partner].values[step];
-                    self.pair(step, id, (Some(index), Some(partner)), value, other)?;
+                    if let Some(other) = one.columns[partner].element(step) {
+                        self.pair(step, id, (Some(index), Some(partner)), [element, other])?;
+                    }
                 }
-                (_, Some(fill)) => self.pair(step, id, (Some(index), None), value, fill)?,
+                (_, Some(fill)) => {
+                    self.pair(step, id, (Some(index), None), [element, Element::Float(fill)])?;
+                }
                 (_, None) => {}
             }
         }
@@ -126,7 +138,7 @@ impl Join<'_, '_> {
     /// Notes the element of each signature on the one side.
     fn collect_ones(&mut self, step: usize) -> Result<(), QueryError> {
         for (index, column) in self.sides.one.columns.iter().enumerate() {
-            if !column.present.contains(step) {
+            if !column.contains(step) {
                 continue;
             }
             let (at, earlier) =
@@ -143,9 +155,9 @@ impl Join<'_, '_> {
         let one = &self.sides.one;
         for (index, column) in one.columns.iter().enumerate() {
             let id = self.sides.one_ids[index];
-            match column.get(step) {
-                Some(value) if self.met_at[id] != step => {
-                    self.pair(step, id, (None, Some(index)), fill, value)?;
+            match column.element(step) {
+                Some(element) if self.met_at[id] != step => {
+                    self.pair(step, id, (None, Some(index)), [Element::Float(fill), element])?;
                 }
                 _ => {}
             }
@@ -153,13 +165,13 @@ impl Join<'_, '_> {
         Ok(())
     }
 
+    /// Makes a result of an element of the many side and one of the one side.
     fn pair(
         &mut self,
         step: usize,
         id: usize,
         pair: Pair,
-        many: f64,
-        one: f64,
+        [many, one]: [Element; 2],
     ) -> Result<(), QueryError> {
         // Whether a match is allowed does not depend on what a filter makes of the values.
         if self.sides.is_one_to_one() && self.paired_at[id] == step {
@@ -174,22 +186,25 @@ impl Join<'_, '_> {
             let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(QueryError::Execution(message.to_string()));
         }
-        match self.sides.element(many, one) {
-            Some(value) => self.set(result, step, value),
+        match self.sides.element(&many, &one) {
+            Some(element) => self.set(result, step, element),
             None => Ok(()),
         }
     }
 
-    fn set(&mut self, result: usize, step: usize, value: f64) -> Result<(), QueryError> {
+    fn set(&mut self, result: usize, step: usize, element: Element) -> Result<(), QueryError> {
         let column = &mut self.results.columns[result];
-        if column.is_empty() {
-            self.results.held.push(self.query.hold(column_cost(self.steps))?);
+        if column.len() == 0 {
+            self.results.held.absorb(self.query.hold(column_cost(self.steps))?);
             column.reset(self.steps);
         }
-        if column.present.contains(step) {
+        if column.contains(step) {
             return Err(same_labelset());
         }
-        column.set(step, value);
+        if let Element::Histogram(histogram) = &element {
+            self.results.held.absorb(self.query.hold(histogram.sample_cost())?);
+        }
+        column.set_element(step, element);
         Ok(())
     }
 

@@ -48,7 +48,7 @@ pub fn members(ids: &[usize], count: usize) -> Vec<Vec<usize>> {
 /// The result of an element of the many side (of a one-to-one match: the left) and one of the one side.
 pub fn result_meta(rule: &Rule, many: &Meta, one: &Labels) -> Meta {
     let matching = &rule.matching;
-    let mut labels = match rule.op.is_comparison() {
+    let mut labels = match rule.op.is_comparison() || rule.op.is_trim() {
         true => many.labels.clone(),
         false => without_metadata(&many.labels),
     };

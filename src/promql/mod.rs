@@ -35,12 +35,13 @@ mod binary;
 mod join;
 mod join_steps;
 mod matching;
+mod operation;
 mod sets;
-mod trim;
 
 mod aggregate;
 mod distribution;
 mod fold;
+mod fold_histograms;
 mod rank;
 
 #[cfg(test)]
@@ -49,5 +50,7 @@ mod tests;
 mod absent;
 mod buckets;
 mod call;
+mod info;
+mod info_metrics;
 mod order;
 mod relabel;

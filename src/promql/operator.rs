@@ -4,11 +4,11 @@
 
 use hashbrown::HashMap;
 
-use super::column::Column;
+use super::column::{Column, Element};
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
-use crate::model::{Labels, METRIC_NAME};
+use crate::model::{Histogram, Labels, METRIC_NAME};
 use crate::read::Columns;
 use crate::sync::Arc;
 
@@ -173,12 +173,17 @@ impl<'q> Materialized<'q> {
 }
 
 impl Materialized<'_> {
-    /// Gives `visit` the elements of some series at each step that has any: index and value, in the order of
-    /// `members`. Reads whole stretches of each column, since a step of many columns is a cache miss each.
+    pub fn has_histograms(&self) -> bool {
+        self.columns.iter().any(|column| !column.histograms.is_empty())
+    }
+
+    /// Gives `visit` the elements of some series at each step that has any: index and what `read` makes of the element,
+    /// in the order of `members`. Reads whole stretches of each column, since a step of many columns is a cache miss each.
     pub fn for_each_step(
         &self,
         query: &Query<'_>,
         members: &[usize],
+        read: impl Fn(&Column, usize) -> Option<f64>,
         mut visit: impl FnMut(usize, &mut Vec<(usize, f64)>),
     ) -> Result<(), QueryError> {
         let count = members.first().map_or(0, |member| self.columns[*member].len());
@@ -190,7 +195,7 @@ impl Materialized<'_> {
             for member in members {
                 let column = &self.columns[*member];
                 for step in steps.clone() {
-                    if let Some(value) = column.get(step) {
+                    if let Some(value) = read(column, step) {
                         block[step - start].push((*member, value));
                     }
                 }
@@ -302,12 +307,17 @@ impl Operator for Repeat<'_> {
 /// A function of each value and its step; `None` removes the value.
 pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q>;
 
+/// A function of each histogram and its step; `None` removes it.
+pub type HistogramMap<'q> = Box<dyn Fn(usize, &Histogram) -> Option<Element> + Send + Sync + 'q>;
+
 /// Another value for every value, under other labels.
 pub struct Map<'q> {
     pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
     pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
+    /// `None` drops all histograms.
+    pub histograms: Option<HistogramMap<'q>>,
 }
 
 impl Operator for Map<'_> {
@@ -323,7 +333,15 @@ impl Operator for Map<'_> {
     ) -> Result<(), QueryError> {
         self.inner.column(index, scratch, out)?;
         self.query.check()?;
+        let histograms = std::mem::take(&mut out.histograms);
         out.filter_map(&self.function);
+        if let Some(function) = &self.histograms {
+            for (step, histogram) in histograms.iter() {
+                if let Some(element) = function(step, histogram) {
+                    out.set_element(step, element);
+                }
+            }
+        }
         Ok(())
     }
 }

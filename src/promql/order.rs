@@ -5,18 +5,22 @@ use std::cmp::Ordering;
 
 use super::ast::{Expr, Span};
 use super::functions::labels::compare_by_labels;
-use super::operator::{BoxOperator, Materialized};
+use super::operator::{BoxOperator, Map, Materialized, ValueMap};
 use super::plan::Plan;
 use super::value::QueryError;
 
-/// By value, NaN last in both directions; equal values keep their order.
+/// By value, NaN last in both directions; equal values keep their order. Histograms have none and are dropped.
 pub fn sort<'q>(
     plan: &Plan<'q>,
     arg: &Expr,
     span: Span,
     descending: bool,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    sorted(plan, arg, span, |vector, a, b| {
+    let inner = plan.vector(arg)?;
+    let series = inner.series().to_vec();
+    let function: ValueMap<'q> = Box::new(|_, value| Some(value));
+    let floats = Box::new(Map { query: plan.query, inner, series, function, histograms: None });
+    sorted(plan, floats, span, |vector, a, b| {
         let (a, b) = (vector.columns[a].values[0], vector.columns[b].values[0]);
         by_value(a, b, descending)
     })
@@ -38,7 +42,7 @@ pub fn sort_by_label<'q>(
     descending: bool,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let names = names.iter().map(|name| plan.text(name)).collect::<Result<Vec<_>, _>>()?;
-    sorted(plan, arg, span, |vector, a, b| {
+    sorted(plan, plan.vector(arg)?, span, |vector, a, b| {
         let order = compare_by_labels(&vector.series[a].labels, &vector.series[b].labels, &names);
         if descending { order.reverse() } else { order }
     })
@@ -46,11 +50,10 @@ pub fn sort_by_label<'q>(
 
 fn sorted<'q>(
     plan: &Plan<'q>,
-    arg: &Expr,
+    inner: BoxOperator<'q>,
     span: Span,
     compare: impl Fn(&Materialized<'q>, usize, usize) -> Ordering,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let inner = plan.vector(arg)?;
     if !plan.is_instant() {
         let message =
             "sort is ineffective for range queries since results are always ordered by labels";

@@ -4,6 +4,7 @@
 
 use super::ast::{Expr, ExprKind, Unary, ValueType};
 use super::check::not_utf8;
+use super::column::Element;
 use super::functions::Context;
 use super::operator::{BoxOperator, Map, Repeat, drop_names};
 use super::query::{Query, values_cost};
@@ -11,6 +12,7 @@ use super::select::{InstantSelector, Take};
 use super::timeline::Timeline;
 use super::value::QueryError;
 use super::{aggregate, binary, call};
+use crate::sync::Arc;
 
 /// What an expression becomes.
 pub enum Node<'q> {
@@ -87,7 +89,9 @@ impl<'q> Plan<'q> {
                 Node::Vector(Box::new(selector))
             }
             ExprKind::Binary(binary) => binary::build(self, binary)?,
-            ExprKind::Aggregate(aggregate) => Node::Vector(aggregate::build(self, aggregate)?),
+            ExprKind::Aggregate(aggregate) => {
+                Node::Vector(aggregate::build(self, aggregate, expr.span)?)
+            }
             ExprKind::Call(call) => call::build(self, call, expr.span)?,
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => {
                 return Err(QueryError::Execution("unexpected range vector".to_string()));
@@ -112,6 +116,11 @@ impl<'q> Plan<'q> {
                     inner,
                     series,
                     function: Box::new(|_, value| Some(-value)),
+                    histograms: Some(Box::new(|_, histogram| {
+                        let mut negative = histogram.clone();
+                        negative.scale(-1.0);
+                        Some(Element::Histogram(Arc::new(negative)))
+                    })),
                 };
                 Node::Vector(drop_names(self.query, Box::new(negate)))
             }
@@ -179,7 +188,10 @@ fn is_step_invariant(expr: &Expr) -> bool {
         ExprKind::Matrix(matrix) => matrix.selector.time.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.time.at.is_some(),
         ExprKind::Call(call) => {
-            call.function.context != Context::Step && call.args.iter().all(is_step_invariant)
+            // The second argument of `info` is read when the first is.
+            let read = if call.function.name == "info" { 1 } else { call.args.len() };
+            call.function.context != Context::Step
+                && call.args.iter().take(read).all(is_step_invariant)
         }
         ExprKind::Aggregate(aggregate) => {
             is_step_invariant(&aggregate.expr)

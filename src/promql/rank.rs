@@ -3,8 +3,8 @@
 
 use super::aggregate::Groups;
 use super::annotations::format_value;
-use super::ast::{AggregateOp, Expr, Grouping};
-use super::column::Bits;
+use super::ast::{Aggregate, AggregateOp, Expr, Span};
+use super::column::{Bits, Column};
 use super::operator::{BoxOperator, Materialized};
 use super::order::by_value;
 use super::plan::Plan;
@@ -31,6 +31,24 @@ impl Rule {
             AggregateOp::Limitk => Rule::First { ks: counts(&values)? },
             op => Rule::Best { ks: counts(&values)?, largest: op == AggregateOp::Topk },
         })
+    }
+}
+
+impl Rule {
+    /// Histograms have no order.
+    fn ignores_histograms(&self) -> bool {
+        match self {
+            Rule::Best { ks, .. } => ks.iter().any(|k| *k > 0),
+            Rule::First { .. } | Rule::Ratio { .. } => false,
+        }
+    }
+
+    /// What is looked at of an element.
+    fn read(&self, column: &Column, step: usize) -> Option<f64> {
+        match self {
+            Rule::Best { .. } => column.get(step),
+            Rule::First { .. } | Rule::Ratio { .. } => column.contains(step).then_some(0.0),
+        }
     }
 }
 
@@ -79,10 +97,15 @@ pub fn build<'q>(
     plan: &Plan<'q>,
     rule: Rule,
     inner: BoxOperator<'q>,
-    grouping: &Grouping,
+    aggregate: &Aggregate,
+    span: Span,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(inner.series(), grouping);
+    let groups = Groups::new(inner.series(), &aggregate.grouping);
     let mut vector = Materialized::of(plan.query, inner)?;
+    if rule.ignores_histograms() && vector.has_histograms() {
+        let op = aggregate.op.as_str();
+        plan.query.info(span, format!("ignored histogram in {op} aggregation"));
+    }
     let shares: Vec<f64> = match rule {
         Rule::Ratio { .. } => vector.series.iter().map(|meta| share(&meta.labels)).collect(),
         _ => Vec::new(),
@@ -91,17 +114,22 @@ pub fn build<'q>(
     // At one point in time: of every group, its first element, and the chosen in the order of the answer.
     let mut answer: Vec<(usize, Vec<usize>)> = Vec::new();
     for members in groups.members() {
-        vector.for_each_step(plan.query, &members, |step, elements| {
-            let first = elements.first().map_or(0, |(index, _)| *index);
-            choose(elements, step, &rule, &shares);
-            elements.iter().for_each(|(index, _)| kept[*index].insert(step));
-            if plan.is_instant() {
-                answer.push((first, elements.iter().map(|(index, _)| *index).collect()));
-            }
-        })?;
+        vector.for_each_step(
+            plan.query,
+            &members,
+            |c, s| rule.read(c, s),
+            |step, elements| {
+                let first = elements.first().map_or(0, |(index, _)| *index);
+                choose(elements, step, &rule, &shares);
+                elements.iter().for_each(|(index, _)| kept[*index].insert(step));
+                if plan.is_instant() {
+                    answer.push((first, elements.iter().map(|(index, _)| *index).collect()));
+                }
+            },
+        )?;
     }
     for (column, kept) in vector.columns.iter_mut().zip(kept) {
-        column.present = kept;
+        column.keep(&kept);
     }
     let order: Vec<usize> = if plan.is_instant() {
         answer.sort_by_key(|(first, _)| *first);

@@ -106,6 +106,8 @@ pub enum Take {
     Time,
     /// Since when it counts, in seconds; 0 if that is not known.
     Start,
+    /// The time of a float sample; a histogram is given itself.
+    TimeOfFloat,
 }
 
 pub struct InstantSelector<'q> {
@@ -125,11 +127,22 @@ impl<'q> InstantSelector<'q> {
         timeline: Timeline,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
+        let shift = query.frame.shift(&selector.time)?;
+        InstantSelector::shifted(query, selector, timeline, shift, take)
+    }
+
+    /// The selector seen at times moved by `shift`, whatever its own modifiers are.
+    pub fn shifted(
+        query: &'q Query<'q>,
+        selector: &Selector,
+        timeline: Timeline,
+        shift: TimeShift,
+        take: Take,
+    ) -> Result<InstantSelector<'q>, QueryError> {
         if selector.anchored {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Execution(message.to_string()));
         }
-        let shift = query.frame.shift(&selector.time)?;
         let lookback_ms = query.lookback_delta_ms;
         let ahead_ms = if selector.smoothed { lookback_ms } else { 0 };
         let reach = Reach { back_ms: lookback_ms, ahead_ms };
@@ -228,7 +241,7 @@ impl<'q> InstantSelector<'q> {
             filling.found += 1;
             match self.take {
                 Take::Value | Take::Start => out.set(step, value),
-                Take::Time => out.set(step, timestamp as f64 / 1e3),
+                Take::Time | Take::TimeOfFloat => out.set(step, timestamp as f64 / 1e3),
             }
         }
         filling.newest = samples.floats.len().checked_sub(1).map(sample).or(filling.newest);
@@ -240,7 +253,7 @@ impl<'q> InstantSelector<'q> {
 
     fn put_histogram(&self, step: usize, newest: &HistogramSample, out: &mut Column) {
         match self.take {
-            Take::Value => out.set_histogram(step, newest.histogram.clone()),
+            Take::Value | Take::TimeOfFloat => out.set_histogram(step, newest.histogram.clone()),
             Take::Time => out.set(step, newest.timestamp as f64 / 1e3),
             Take::Start => out.set(step, newest.start as f64 / 1e3),
         }

@@ -122,14 +122,8 @@ impl Operator for Masked<'_> {
         let (inner, id) = self.picks[index];
         self.inner.column(inner, scratch, out)?;
         match (&self.present[id], self.wants_presence) {
-            (Some(present), true) => {
-                out.present.intersect(present);
-                out.histograms.retain(|step| present.contains(step));
-            }
-            (Some(present), false) => {
-                out.present.subtract(present);
-                out.histograms.retain(|step| !present.contains(step));
-            }
+            (Some(present), true) => out.keep(present),
+            (Some(present), false) => out.drop_at(present),
             (None, _) => {}
         }
         Ok(())

@@ -60,6 +60,19 @@ pub struct TimeShift {
 }
 
 impl TimeShift {
+    pub const NONE: TimeShift = TimeShift { at: None, offset_ms: 0 };
+
+    /// This shift of a subquery and then that of a selector within it.
+    pub fn then(self, inner: TimeShift) -> TimeShift {
+        match inner.at {
+            Some(_) => inner,
+            None => {
+                let offset_ms = self.offset_ms.saturating_add(inner.offset_ms);
+                TimeShift { at: self.at, offset_ms }
+            }
+        }
+    }
+
     /// The time a selector looks at when the step is at `time`.
     pub fn apply(&self, time: Timestamp) -> Timestamp {
         self.at.unwrap_or(time).saturating_sub(self.offset_ms)

@@ -1,0 +1,232 @@
+//! What info metrics say about targets, for [`super::info`]. A target is told by the labels `instance` and `job`, as
+//! OpenTelemetry maps them. Of the series of one info metric about one target, the one with the newest sample counts.
+
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::ast::Selector;
+use super::column::{Bits, Column};
+use super::matching::in_braces;
+use super::operator::{Meta, Operator, Scratch};
+use super::plan::Plan;
+use super::query::{Held, column_cost};
+use super::select::{CHECK_STEPS, InstantSelector, Take};
+use super::timeline::TimeShift;
+use super::value::QueryError;
+use crate::model::{Labels, METRIC_NAME, MatchOp, Matcher};
+
+/// The labels that tell targets apart.
+const IDENTIFYING_LABELS: [&str; 2] = ["instance", "job"];
+/// The info metric looked at when no other is asked for.
+const DEFAULT_METRIC: &str = "target_info";
+/// The info metrics looked at when it is only said which are not wanted.
+const ANY_METRIC: &str = ".+_info";
+
+/// Which info metrics are wanted, and which of their labels.
+pub struct Request {
+    names: Vec<Matcher>,
+    data: Vec<Matcher>,
+}
+
+impl Request {
+    /// # Errors
+    /// None that a user can cause: the expression for any info metric does not compile.
+    pub fn new(matchers: &[Matcher]) -> Result<Request, QueryError> {
+        let (mut names, data): (Vec<Matcher>, Vec<Matcher>) =
+            matchers.iter().cloned().partition(|matcher| matcher.name == METRIC_NAME);
+        let is_negative = |m: &Matcher| matches!(m.op, MatchOp::NotEqual | MatchOp::NotRegex);
+        if names.is_empty() {
+            names.push(Matcher::equal(METRIC_NAME, DEFAULT_METRIC));
+        } else if names.iter().all(is_negative) {
+            let any = Matcher::new(METRIC_NAME, MatchOp::Regex, ANY_METRIC);
+            names.push(any.map_err(|error| QueryError::Execution(error.to_string()))?);
+        }
+        Ok(Request { names, data })
+    }
+
+    /// Are base elements without wanted labels dropped?
+    pub fn requires_labels(&self) -> bool {
+        self.data.iter().any(|matcher| !matcher.matches_empty())
+    }
+
+    /// Is a series one of the info metrics asked for?
+    fn names(&self, labels: &Labels) -> bool {
+        self.names.iter().all(|matcher| matcher.matches(labels.metric_name()))
+    }
+
+    /// Is a label of an info metric wanted?
+    fn includes(&self, name: &str) -> bool {
+        let is_identifying = IDENTIFYING_LABELS.contains(&name);
+        let is_asked = self.data.is_empty() || self.data.iter().any(|m| m.name == name);
+        name != METRIC_NAME && !is_identifying && is_asked
+    }
+}
+
+/// The targets of base series.
+pub struct Targets {
+    /// Of every base series its target; `None`: info metrics say nothing about it.
+    pub of: Vec<Option<usize>>,
+    /// The base series that are info metrics themselves.
+    info: HashSet<usize>,
+    ids: HashMap<Labels, usize>,
+}
+
+impl Targets {
+    pub fn of(base: &[Meta], request: &Request) -> Targets {
+        let mut targets = Targets { of: Vec::new(), info: HashSet::new(), ids: HashMap::new() };
+        for (index, meta) in base.iter().enumerate() {
+            let identity = identity(&meta.labels);
+            let is_info = request.names(&meta.labels);
+            if is_info {
+                targets.info.insert(index);
+            }
+            let next = targets.ids.len();
+            let has_target = !is_info && !identity.is_empty();
+            targets.of.push(has_target.then(|| *targets.ids.entry(identity).or_insert(next)));
+        }
+        targets
+    }
+
+    /// Does a base series go through as it is?
+    pub fn passes(&self, index: usize) -> bool {
+        self.info.contains(&index)
+    }
+}
+
+fn identity(labels: &Labels) -> Labels {
+    labels.filtered(|name| IDENTIFYING_LABELS.contains(&name))
+}
+
+/// The info series that say something about a target at some steps: at most one of each info metric.
+pub struct Choice {
+    pub members: Vec<usize>,
+    /// The wanted labels of all of them.
+    pub labels: Vec<(String, String)>,
+    pub steps: Bits,
+}
+
+/// The info series about the targets, with the times of their samples.
+struct Candidates<'q> {
+    series: Vec<Meta>,
+    times: Vec<Column>,
+    /// Of every target, by metric name.
+    of: Vec<BTreeMap<String, Vec<usize>>>,
+    _held: Held<'q>,
+}
+
+/// What is said about every target: at each step exactly one of its choices holds.
+///
+/// # Errors
+/// Reading fails, an info metric has histograms, or two series of one have samples of the same time.
+pub fn choices(
+    plan: &Plan<'_>,
+    request: &Request,
+    shift: TimeShift,
+    targets: &Targets,
+) -> Result<Vec<Vec<Choice>>, QueryError> {
+    let candidates = candidates(plan, request, shift, targets)?;
+    let choose = |by_name: &BTreeMap<String, Vec<usize>>| {
+        let mut choices = choices_of(plan, &candidates, by_name)?;
+        for choice in &mut choices {
+            let labels = choice.members.iter().map(|member| &candidates.series[*member].labels);
+            let wanted = labels.flat_map(Labels::iter).filter(|(name, _)| request.includes(name));
+            choice.labels = wanted.map(|(name, value)| (name.into(), value.into())).collect();
+        }
+        Ok(choices)
+    };
+    candidates.of.iter().map(choose).collect()
+}
+
+/// Reads the info series about the targets.
+fn candidates<'q>(
+    plan: &Plan<'q>,
+    request: &Request,
+    shift: TimeShift,
+    targets: &Targets,
+) -> Result<Candidates<'q>, QueryError> {
+    let mut found = Candidates {
+        series: Vec::new(),
+        times: Vec::new(),
+        of: vec![BTreeMap::new(); targets.ids.len()],
+        _held: plan.query.hold(0)?,
+    };
+    if targets.ids.is_empty() {
+        return Ok(found);
+    }
+    let matchers = request.names.iter().chain(&request.data).cloned().collect();
+    let selector = Selector { matchers, ..Selector::default() };
+    let (query, timeline) = (plan.query, plan.timeline);
+    let infos = InstantSelector::shifted(query, &selector, timeline, shift, Take::TimeOfFloat)?;
+    let mut scratch = Scratch::default();
+    for (index, meta) in infos.series().iter().enumerate() {
+        let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
+        found._held.absorb(query.hold(column_cost(timeline.count))?);
+        let mut column = Column::default();
+        infos.column(index, &mut scratch, &mut column)?;
+        if !column.histograms.is_empty() {
+            let series = in_braces(&meta.labels);
+            let message = format!("this should be an info metric, with float samples: {series}");
+            return Err(QueryError::Execution(message));
+        }
+        let of_name = found.of[*target].entry(meta.labels.metric_name().to_string());
+        of_name.or_default().push(found.series.len());
+        found.series.push(meta.clone());
+        found.times.push(column);
+    }
+    Ok(found)
+}
+
+/// Which of the candidates about one target hold, and when.
+fn choices_of(
+    plan: &Plan<'_>,
+    candidates: &Candidates<'_>,
+    by_name: &BTreeMap<String, Vec<usize>>,
+) -> Result<Vec<Choice>, QueryError> {
+    let count = plan.timeline.count;
+    let mut position: HashMap<Vec<usize>, usize> = HashMap::new();
+    let mut choices: Vec<Choice> = Vec::new();
+    for step in 0..count {
+        if step % CHECK_STEPS == 0 {
+            plan.query.check()?;
+        }
+        let mut members = Vec::with_capacity(by_name.len());
+        for of_name in by_name.values() {
+            members.extend(newest(candidates, of_name, step)?);
+        }
+        let at = match position.get(&members) {
+            Some(at) => *at,
+            None => {
+                position.insert(members.clone(), choices.len());
+                choices.push(Choice { members, labels: Vec::new(), steps: Bits::new(count) });
+                choices.len() - 1
+            }
+        };
+        choices[at].steps.insert(step);
+    }
+    Ok(choices)
+}
+
+/// The one of several series whose sample is the newest at a step.
+fn newest(
+    candidates: &Candidates<'_>,
+    members: &[usize],
+    step: usize,
+) -> Result<Option<usize>, QueryError> {
+    let mut newest: Option<(usize, f64)> = None;
+    for member in members {
+        let Some(time) = candidates.times[*member].get(step) else { continue };
+        match newest {
+            Some((_, before)) if before > time => {}
+            Some((before, same)) if same == time => {
+                let [old, new] = [before, *member].map(|i| in_braces(&candidates.series[i].labels));
+                let time_ms = (time * 1e3).round() as i64;
+                return Err(QueryError::Execution(format!(
+                    "found duplicate series for info metric: existing {old} @ {time_ms}, new {new} @ {time_ms}"
+                )));
+            }
+            _ => newest = Some((*member, time)),
+        }
+    }
+    Ok(newest.map(|(member, _)| member))
+}
