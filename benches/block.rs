@@ -75,7 +75,7 @@ fn block(c: &mut Criterion) {
     let mut out = Columns::default();
     group.bench_function("read", |b| {
         b.iter(|| {
-            for index in 0..set.labels().len() {
+            for index in 0..set.labels().unwrap().len() {
                 set.read(index, TimeRange::ALL, &mut out).unwrap();
                 black_box(&out);
             }

@@ -73,8 +73,12 @@ impl Source for Counters {
 }
 
 impl SeriesSet for Counters {
-    fn labels(&self) -> &[Labels] {
-        &self.0.labels
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        Ok(&self.0.labels)
+    }
+
+    fn len(&self) -> usize {
+        self.0.labels.len()
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {

@@ -76,17 +76,17 @@ fn select(c: &mut Criterion) {
     ];
     for (name, matchers) in &cases {
         group.bench_function(*name, |b| {
-            b.iter(|| black_box(view.select(matchers, range).unwrap().labels().len()));
+            b.iter(|| black_box(view.select(matchers, range).unwrap().labels().unwrap().len()));
         });
     }
     group.finish();
     let set = view.select(&cases[1].1, range).unwrap();
     let mut group = c.benchmark_group("read");
-    group.throughput(Throughput::Elements(set.labels().len() as u64 * SAMPLES as u64));
+    group.throughput(Throughput::Elements(set.labels().unwrap().len() as u64 * SAMPLES as u64));
     group.bench_function("1k series of 240 samples", |b| {
         let mut columns = Columns::default();
         b.iter(|| {
-            for index in 0..set.labels().len() {
+            for index in 0..set.labels().unwrap().len() {
                 set.read(index, range, &mut columns).unwrap();
                 black_box(columns.len());
             }

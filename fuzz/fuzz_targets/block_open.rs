@@ -52,7 +52,7 @@ fn ask(block: &Arc<Block>) -> Option<()> {
     for (op, value) in [(MatchOp::Regex, "host-.*"), (MatchOp::NotEqual, "host-0:9100")] {
         let matcher = Matcher::new("instance", op, value).ok()?;
         let Ok(set) = source.select(&[matcher], TimeRange::ALL) else { continue };
-        for (index, labels) in set.labels().iter().enumerate() {
+        for (index, labels) in set.labels().unwrap_or_default().iter().enumerate() {
             let _ = set.read(index, TimeRange::ALL, &mut out);
             let _ = block.lookup(labels, labels.fingerprint(), 1_700_000_600_000);
         }

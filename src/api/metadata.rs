@@ -63,7 +63,7 @@ fn list_series(api: &Api, selection: &Selection) -> Result<JsonBody, ApiError> {
     for matchers in &selection.sets {
         let set = view.select(matchers, selection.range)?;
         warnings.extend(set.warnings());
-        union.extend(set.labels().iter().cloned());
+        union.extend(set.labels()?.iter().cloned());
     }
     let mut out = JsonWriter::new(api.options.response_max_bytes);
     out.begin_success();

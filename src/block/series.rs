@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::chunks::{Chunk, read_chunks};
 use super::columns::{ColumnCache, Times};
-use super::dictionary::{TextCursor, scan};
+use super::dictionary::{Name, TextCursor, scan};
 use super::pages::{Place, PlaceReader, Units};
 use super::reader::Block;
 use super::rows::RowReader;
@@ -13,9 +13,10 @@ use super::times::Part;
 use super::values;
 use crate::encoding::column::decode_floats;
 use crate::fs::sealed::FileError;
-use crate::model::{Labels, Matcher, TimeRange, Timestamp};
+use crate::model::groups::{GroupKeys, LabelGroups, NO_VALUE};
+use crate::model::{Labels, LabelsBuilder, Matcher, TimeRange, Timestamp};
 use crate::read::{Columns, ReadError, SeriesSet, Source};
-use crate::sync::Arc;
+use crate::sync::{Arc, OnceLock};
 
 /// Timestamps that a selection keeps decoded, 8 bytes each: the columns of a thousand targets for two hours.
 const SET_TIMESTAMPS_MAX: usize = 512 << 10;
@@ -107,19 +108,10 @@ impl Source for BlockSource {
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
         let selected = self.select_places(matchers, range).map_err(read_error)?;
-        let mut reader = LabelReader::default();
-        let mut set = BlockSet {
-            block: self.0.clone(),
-            labels: Vec::with_capacity(selected.len()),
-            places: Vec::with_capacity(selected.len()),
-            columns: ColumnCache::new(SET_TIMESTAMPS_MAX),
-        };
-        for (series, place) in selected {
-            set.labels.push(reader.read(&self.0, series).map_err(read_error)?);
-            set.places.push(place);
-        }
-        self.0.check_storage().map_err(read_error)?;
-        Ok(Box::new(set))
+        let (series, places) = selected.into_iter().unzip();
+        let labels = OnceLock::new();
+        let columns = ColumnCache::new(SET_TIMESTAMPS_MAX);
+        Ok(Box::new(BlockSet { block: self.0.clone(), series, labels, places, columns }))
     }
 
     fn label_names(
@@ -194,14 +186,74 @@ impl LabelReader {
 
 struct BlockSet {
     block: Arc<Block>,
-    labels: Vec<Labels>,
+    series: Vec<u32>,
+    /// Made when they are asked for.
+    labels: OnceLock<Vec<Labels>>,
     places: Vec<Place>,
     columns: ColumnCache,
 }
 
+impl BlockSet {
+    fn read_labels(&self) -> Result<Vec<Labels>, FileError> {
+        let mut reader = LabelReader::default();
+        let labels = self.series.iter().map(|series| reader.read(&self.block, *series));
+        let labels = labels.collect::<Result<_, _>>()?;
+        self.block.check_storage()?;
+        Ok(labels)
+    }
+
+    fn read_groups(&self, names: &[&str]) -> Result<LabelGroups, FileError> {
+        let block = &*self.block;
+        let wanted = names.iter().filter_map(|name| block.name(name));
+        let wanted: Vec<(u32, &Name)> = wanted.collect();
+        let mut keys = GroupKeys::with_capacity(self.series.len());
+        let mut key = vec![NO_VALUE; wanted.len()];
+        let mut rows = RowReader::default();
+        for series in &self.series {
+            let row = rows.read(block, *series)?;
+            for (value, (name, _)) in key.iter_mut().zip(&wanted) {
+                let at = row.binary_search_by_key(name, |pair| pair.0);
+                *value = at.map_or(NO_VALUE, |at| row[at].1);
+            }
+            keys.push(&key);
+        }
+        let mut labels = Vec::with_capacity(keys.keys.len());
+        for key in &keys.keys {
+            let mut builder = LabelsBuilder::default();
+            for (value, (_, name)) in key.iter().zip(&wanted) {
+                if *value != NO_VALUE {
+                    let mut text = TextCursor::default();
+                    text.seek(block, name, *value)?;
+                    builder.set(&name.text, text.text(block)?);
+                }
+            }
+            labels.push(builder.build());
+        }
+        block.check_storage()?;
+        Ok(LabelGroups { of: keys.of, labels })
+    }
+}
+
 impl SeriesSet for BlockSet {
-    fn labels(&self) -> &[Labels] {
-        &self.labels
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        if let Some(labels) = self.labels.get() {
+            return Ok(labels);
+        }
+        let labels = self.read_labels().map_err(read_error)?;
+        Ok(self.labels.get_or_init(|| labels))
+    }
+
+    fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    fn group(&self, names: &[&str]) -> Option<LabelGroups> {
+        // What is wrong is told where the labels are asked for instead.
+        self.read_groups(names).ok()
+    }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.block.name(name).is_some()
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {

@@ -68,13 +68,13 @@ fn bits(columns: &Columns) -> Bits {
 fn contents(set: &dyn SeriesSet, range: TimeRange) -> Vec<(Labels, Bits)> {
     let mut out = Columns::default();
     let mut all = Vec::new();
-    for (index, labels) in set.labels().iter().enumerate() {
+    for (index, labels) in set.labels().unwrap().iter().enumerate() {
         set.read(index, range, &mut out).unwrap();
         if !out.is_empty() {
             all.push((labels.clone(), bits(&out)));
         }
     }
-    assert!(set.labels().is_sorted_by(|a, b| a < b));
+    assert!(set.labels().unwrap().is_sorted_by(|a, b| a < b));
     all
 }
 
@@ -84,7 +84,7 @@ fn assert_same(block: &Arc<Block>, series: &Series, matchers: &[Matcher], range:
         (source.select(matchers, range).unwrap(), model.select(matchers, range).unwrap());
     assert_eq!(contents(&*found, range), contents(&*expected, range), "{matchers:?} {range:?}");
     if range == TimeRange::ALL {
-        assert_eq!(found.labels(), expected.labels());
+        assert_eq!(found.labels().unwrap(), expected.labels().unwrap());
         assert_eq!(
             source.label_names(matchers, range).unwrap(),
             model.label_names(matchers, range).unwrap()
@@ -363,7 +363,7 @@ fn all_answers(disk: &SimDisk, name: &str) -> Option<Vec<(Labels, Bits)>> {
     let set = source.select(&[matcher], TimeRange::ALL).ok()?;
     source.label_values(name, &[], TimeRange::ALL).ok()?;
     let (mut all, mut out) = (Vec::new(), Columns::default());
-    for (index, labels) in set.labels().iter().enumerate() {
+    for (index, labels) in set.labels().ok()?.iter().enumerate() {
         set.read(index, TimeRange::ALL, &mut out).ok()?;
         all.push((labels.clone(), bits(&out)));
         block.lookup(labels, labels.fingerprint(), out.timestamps[0]).ok()?;
@@ -416,7 +416,7 @@ fn ask(disk: &SimDisk) {
     for (op, value) in [(MatchOp::NotRegex, "job-[0-1]"), (MatchOp::Regex, "job.*|x")] {
         let matcher = Matcher::new("a", op, value).unwrap();
         let Ok(set) = source.select(&[matcher], range) else { continue };
-        for (index, labels) in set.labels().iter().enumerate() {
+        for (index, labels) in set.labels().unwrap_or_default().iter().enumerate() {
             let _ = set.read(index, range, &mut out);
             let _ = block.lookup(labels, labels.fingerprint(), 1_005_000);
         }

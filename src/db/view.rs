@@ -5,10 +5,11 @@ use crate::block::{Block, BlockSource};
 use crate::head::older::Looked;
 use crate::head::source::HeadSource;
 use crate::head::work::Slot;
+use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 use crate::read::merge::MergeSource;
 use crate::read::{Columns, ReadError, SeriesSet, Source};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// A moment of the database: see [`super::Db::view`].
 #[derive(Clone)]
@@ -112,7 +113,8 @@ impl Source for Tolerant {
             Err(ReadError::Corrupt(corrupt)) => (None, vec![missing(&corrupt.to_string())]),
             Err(error) => return Err(error),
         };
-        Ok(Box::new(TolerantSet { set, noted: Mutex::new(noted) }))
+        let (noted, has_labels) = (Mutex::new(noted), AtomicBool::new(true));
+        Ok(Box::new(TolerantSet { set, noted, has_labels }))
     }
 
     fn label_names(
@@ -137,30 +139,57 @@ impl Source for Tolerant {
 struct TolerantSet {
     set: Option<Box<dyn SeriesSet>>,
     noted: Mutex<Vec<String>>,
+    /// Not once its labels turned out to be damaged.
+    has_labels: AtomicBool,
 }
 
-impl SeriesSet for TolerantSet {
-    fn labels(&self) -> &[Labels] {
-        self.set.as_ref().map_or(&[], |set| set.labels())
-    }
-
-    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        let Some(set) = &self.set else {
-            out.clear();
-            return Ok(());
-        };
-        match set.read(index, range, out) {
+impl TolerantSet {
+    /// What is read, or nothing where the block is damaged.
+    fn unless_damaged<T>(&self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+        match read {
             Err(ReadError::Corrupt(corrupt)) => {
-                out.clear();
                 let text = missing(&corrupt.to_string());
                 let mut noted = self.noted.lock();
                 if !noted.contains(&text) {
                     noted.push(text);
                 }
-                Ok(())
+                Ok(None)
             }
-            read => read,
+            read => read.map(Some),
         }
+    }
+}
+
+impl SeriesSet for TolerantSet {
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        let Some(set) = &self.set else { return Ok(&[]) };
+        let labels = self.unless_damaged(set.labels())?;
+        self.has_labels.store(labels.is_some(), Ordering::Relaxed);
+        Ok(labels.unwrap_or_default())
+    }
+
+    fn len(&self) -> usize {
+        match &self.set {
+            Some(set) if self.has_labels.load(Ordering::Relaxed) => set.len(),
+            _ => 0,
+        }
+    }
+
+    fn group(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.set.as_ref()?.group(names)
+    }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.set.as_ref().is_some_and(|set| set.may_have_label(name))
+    }
+
+    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
+        out.clear();
+        let Some(set) = &self.set else { return Ok(()) };
+        if self.unless_damaged(set.read(index, range, out))?.is_none() {
+            out.clear();
+        }
+        Ok(())
     }
 
     fn warnings(&self) -> Vec<String> {

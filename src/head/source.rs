@@ -9,6 +9,7 @@ use super::older::Looked;
 use super::spill::Spill;
 use super::work::Slot;
 use crate::fs::sealed::FileError;
+use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
 use crate::read::merge_columns::ColumnsMerge;
 use crate::read::{Columns, ReadError, SeriesSet, Source};
@@ -220,13 +221,26 @@ impl HeadSet {
 }
 
 impl SeriesSet for HeadSet {
-    fn labels(&self) -> &[Labels] {
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        let registry = &self.source.head.registry;
         let slots = &self.ordered(true).slots;
-        self.labels.get_or_init(|| self.source.head.registry.labels_of(slots))
+        let labels = self.labels.get_or_init(|| registry.labels_of(slots));
+        registry.check()?;
+        Ok(labels)
     }
 
     fn len(&self) -> usize {
         self.len
+    }
+
+    fn group(&self, names: &[&str]) -> Option<LabelGroups> {
+        let groups = self.source.head.registry.group(&self.ordered(false).slots, names);
+        // Of an index that could not be read, nothing can be believed; reading says what is wrong.
+        self.source.head.registry.check().is_ok().then_some(groups)
+    }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.source.head.registry.has_name(name)
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {

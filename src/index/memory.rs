@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::group;
 use super::image::Image;
 use super::lists::Lists;
 pub use super::rows::RowBuffer;
@@ -16,6 +17,7 @@ use super::rows::{RowPairs, Rows};
 use super::select;
 use super::sort;
 use super::symbols::Symbols;
+use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher};
 
 /// The scope of label names among the symbols.
@@ -188,6 +190,16 @@ impl MemoryIndex {
     /// Slots in the order of their label sets.
     pub fn sort(&self, slots: Vec<u32>) -> Vec<u32> {
         sort::sort(self, slots)
+    }
+
+    /// The groups of some slots by the values of some labels.
+    pub fn group(&self, slots: &[u32], names: &[&str]) -> LabelGroups {
+        group::group(self, slots, names)
+    }
+
+    /// Has any slot ever had a label of this name?
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name_id(name).is_some()
     }
 
     /// Sorted names of the labels of some slots, or of all.

@@ -3,6 +3,7 @@
 //! no samples and no refs.
 
 pub(crate) mod arena;
+mod group;
 pub mod image;
 mod lists;
 pub mod memory;

@@ -1,6 +1,7 @@
 //! The vocabulary: labels, matchers, samples, native histograms, batches. Rank 0: no I/O, no wire format, not serialisable.
 
 pub mod batch;
+pub mod groups;
 pub mod histogram;
 pub mod labels;
 pub mod matcher;

@@ -48,13 +48,26 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The groups of the series of an operator. Where all are one group, their labels are not looked at.
+    /// The groups of the series of an operator; without a look at their labels if it can tell.
     pub fn of(operator: &dyn Operator, grouping: &Grouping) -> Groups {
-        let is_one_group = !grouping.without && grouping.labels.is_empty();
-        if !is_one_group || !operator.keeps_names() || operator.series_count() == 0 {
-            return Groups::new(operator.series(), grouping);
+        Groups::without_labels(operator, grouping)
+            .unwrap_or_else(|| Groups::new(operator.series(), grouping))
+    }
+
+    fn without_labels(operator: &dyn Operator, grouping: &Grouping) -> Option<Groups> {
+        let drop_name = operator.drops_names().filter(|_| !grouping.without)?;
+        let count = operator.series_count();
+        if count == 0 {
+            return None;
         }
-        Groups { series: vec![Meta::new(Labels::empty())], of: vec![0; operator.series_count()] }
+        if grouping.labels.is_empty() {
+            let series = vec![Meta { labels: Labels::empty(), drop_name }];
+            return Some(Groups { series, of: vec![0; count] });
+        }
+        let names: Vec<&str> = grouping.labels.iter().map(String::as_str).collect();
+        let found = operator.group_by(&names)?;
+        let series = found.labels.into_iter().map(|labels| Meta { labels, drop_name }).collect();
+        Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
     pub fn new(series: &[Meta], grouping: &Grouping) -> Groups {

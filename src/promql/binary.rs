@@ -9,6 +9,7 @@ use super::query::Query;
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use super::{join, sets};
+use crate::model::groups::LabelGroups;
 
 /// # Errors
 /// Building an operand or matching two vectors failed.
@@ -97,6 +98,22 @@ impl WithScalar<'_> {
 impl Operator for WithScalar<'_> {
     fn series(&self) -> &[Meta] {
         self.vector.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.vector.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        self.vector.drops_names()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.vector.one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.vector.group_by(names)
     }
 
     fn column(

@@ -50,9 +50,10 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {
-            // These look at no buckets; whoever sums what they are given is warned of resets that storage did not note.
-            let detects_resets = !matches!(name, "histogram_stddev" | "histogram_stdvar");
-            histogram_call(&plan.detecting_resets(detects_resets), function, arg)?
+            // They look at no buckets; whoever sums for them is warned of resets that storage did not note.
+            let whole = !matches!(name, "histogram_stddev" | "histogram_stdvar");
+            let plan = if whole { plan.detecting_resets(true) } else { *plan };
+            histogram_call(&plan, function, arg)?
         }
         (name, args) => table_call(plan, name, args)?,
     }))
@@ -129,10 +130,10 @@ fn range_call<'q>(
         "quantile_over_time" => Notes::Quantile(args[0].span),
         _ => Notes::None,
     };
-    let series = range.input.series().to_vec();
+    let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
     let args = scalar_args;
     let operator =
-        Box::new(RangeCall { range, series, function, mixed, uses_start_times, args, notes });
+        Box::new(RangeCall { range, function, sliding, mixed, uses_start_times, args, notes });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),
@@ -216,8 +217,7 @@ fn mapped<'q>(
     function: ValueMap<'q>,
     histograms: Option<HistogramMap<'q>>,
 ) -> BoxOperator<'q> {
-    let series = inner.series().to_vec();
-    let map = Map { query: plan.query, inner, series, function, histograms };
+    let map = Map { query: plan.query, inner, function, histograms };
     drop_names(plan.query, Box::new(map))
 }
 

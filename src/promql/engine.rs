@@ -127,8 +127,8 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let frame = Frame { start: time, end: time, step_ms: 0 };
         let query = self.query(source, frame, limits);
-        let value = evaluate_instant(&query, expr, time)?;
-        Ok(answer(query, text, value))
+        let value = evaluate_instant(&query, expr, time);
+        answer(query, text, value)
     }
 
     /// [`Engine::range`] of a parsed expression; `text` is what its spans refer to.
@@ -142,8 +142,8 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let Steps { start, end, step_ms } = steps;
         let query = self.query(source, Frame { start, end, step_ms }, limits);
-        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms))?;
-        Ok(answer(query, text, value))
+        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms));
+        answer(query, text, value)
     }
 
     fn query<'q>(&'q self, source: &'q dyn Source, frame: Frame, limits: &Limits) -> Query<'q> {
@@ -155,6 +155,7 @@ impl Engine {
             lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
             deadline: limits.deadline,
             canceled: limits.canceled.clone(),
+            failure: Mutex::default(),
             annotations: Mutex::default(),
             source_warnings: Mutex::default(),
             samples_held: AtomicU64::new(0),
@@ -301,11 +302,18 @@ fn matrix_of(
     Ok(matrix)
 }
 
-fn answer(query: Query<'_>, text: &str, value: Value) -> Answer {
-    let stats = query.stats();
+fn answer(
+    query: Query<'_>,
+    text: &str,
+    value: Result<Value, QueryError>,
+) -> Result<Answer, QueryError> {
+    if let Some(failure) = query.failure.lock().take() {
+        return Err(failure);
+    }
+    let (value, stats) = (value?, query.stats());
     let (mut warnings, infos) = query.annotations.into_inner().into_sentences(text);
     warnings.extend(query.source_warnings.into_inner());
     warnings.sort();
     warnings.dedup();
-    Answer { value, warnings, infos, stats }
+    Ok(Answer { value, warnings, infos, stats })
 }

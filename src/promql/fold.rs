@@ -10,18 +10,12 @@ use super::aggregate::Groups;
 use super::ast::{Aggregate, AggregateOp};
 use super::column::{Bits, Column};
 use super::fold_histograms::{HistogramRule, HistogramSums};
+use super::functions::accumulate::Accumulate;
 use super::functions::kahan::{Kahan, Mean, Variance};
 use super::operator::{BoxOperator, Materialized, Operator, Scratch, kept_cost};
 use super::plan::Plan;
 use super::query::{CHUNK_SERIES, Held, series_cost};
 use super::value::QueryError;
-
-/// An accumulator. Merging equals adding the other's values, up to rounding.
-trait Fold: Clone + Default + Send {
-    fn add(&mut self, value: f64);
-    fn merge(&mut self, other: &Self);
-    fn value(&self) -> f64;
-}
 
 /// # Errors
 /// Evaluating the operand failed.
@@ -39,6 +33,7 @@ pub fn build<'q>(
         group_count: groups.series.len(),
         histograms: HistogramRule {
             query: plan.query,
+            inner,
             op: aggregate.op,
             span: aggregate.expr.span,
             steps: plan.timeline.count,
@@ -65,7 +60,7 @@ struct Input<'a, 'q> {
     /// Of every input series, its group.
     groups: &'a [usize],
     group_count: usize,
-    histograms: HistogramRule<'q>,
+    histograms: HistogramRule<'a, 'q>,
 }
 
 /// The accumulators of one group at all steps.
@@ -75,7 +70,7 @@ struct Run<'q, F> {
     _held: Held<'q>,
 }
 
-impl<'q, F: Fold> Run<'q, F> {
+impl<'q, F: Accumulate> Run<'q, F> {
     /// Without anything.
     fn start(plan: &Plan<'q>) -> Result<Run<'q, F>, QueryError> {
         let count = plan.timeline.count;
@@ -108,7 +103,7 @@ impl<'q, F: Fold> Run<'q, F> {
     }
 }
 
-fn fold<'q, F: Fold>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'q>), QueryError> {
+fn fold<'q, F: Accumulate>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'q>), QueryError> {
     let (query, count) = (input.plan.query, input.plan.timeline.count);
     let mut runs: Vec<Option<Run<'q, F>>> = (0..input.group_count).map(|_| None).collect();
     let mut histograms = input.histograms.start()?;
@@ -138,12 +133,12 @@ fn fold<'q, F: Fold>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'q>), Q
 }
 
 /// The accumulators of the groups that some series belong to.
-type Chunk<'q, F> = (Vec<(usize, Run<'q, F>)>, HistogramSums<'q>);
+type Chunk<'a, 'q, F> = (Vec<(usize, Run<'q, F>)>, HistogramSums<'a, 'q>);
 
-fn fold_chunk<'q, F: Fold>(
-    input: &Input<'_, 'q>,
+fn fold_chunk<'a, 'q, F: Accumulate>(
+    input: &Input<'a, 'q>,
     chunk: Range<usize>,
-) -> Result<Chunk<'q, F>, QueryError> {
+) -> Result<Chunk<'a, 'q, F>, QueryError> {
     let (mut scratch, mut column) = (Scratch::default(), Column::default());
     let mut found: Vec<(usize, Run<'q, F>)> = Vec::new();
     let mut histograms = input.histograms.start()?;
@@ -152,8 +147,7 @@ fn fold_chunk<'q, F: Fold>(
         input.inner.column(index, &mut scratch, &mut column)?;
         let group = input.groups[index];
         if !column.histograms.is_empty() {
-            let metric = || input.inner.series()[index].labels.metric_name().to_string();
-            histograms.take(group, &mut column, metric)?;
+            histograms.take(group, index, &mut column)?;
         }
         let at = *position.entry(group).or_insert(found.len());
         if at == found.len() {
@@ -164,52 +158,10 @@ fn fold_chunk<'q, F: Fold>(
     Ok((found, histograms))
 }
 
-impl Fold for Kahan {
-    fn add(&mut self, value: f64) {
-        Kahan::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Kahan) {
-        Kahan::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Kahan::value(self)
-    }
-}
-
-impl Fold for Mean {
-    fn add(&mut self, value: f64) {
-        Mean::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Mean) {
-        Mean::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Mean::value(self)
-    }
-}
-
-impl Fold for Variance {
-    fn add(&mut self, value: f64) {
-        Variance::add(self, value);
-    }
-
-    fn merge(&mut self, other: &Variance) {
-        Variance::merge(self, other);
-    }
-
-    fn value(&self) -> f64 {
-        Variance::value(self)
-    }
-}
-
 #[derive(Clone, Default)]
 struct Deviation(Variance);
 
-impl Fold for Deviation {
+impl Accumulate for Deviation {
     fn add(&mut self, value: f64) {
         self.0.add(value);
     }
@@ -233,7 +185,7 @@ impl<const LARGEST: bool> Default for Extreme<LARGEST> {
     }
 }
 
-impl<const LARGEST: bool> Fold for Extreme<LARGEST> {
+impl<const LARGEST: bool> Accumulate for Extreme<LARGEST> {
     fn add(&mut self, value: f64) {
         let better = if LARGEST { value > self.0 } else { value < self.0 };
         if better || self.0.is_nan() {
@@ -253,7 +205,7 @@ impl<const LARGEST: bool> Fold for Extreme<LARGEST> {
 #[derive(Clone, Default)]
 struct Count(u64);
 
-impl Fold for Count {
+impl Accumulate for Count {
     fn add(&mut self, _: f64) {
         self.0 += 1;
     }
@@ -271,7 +223,7 @@ impl Fold for Count {
 #[derive(Clone, Default)]
 struct One;
 
-impl Fold for One {
+impl Accumulate for One {
     fn add(&mut self, _: f64) {}
 
     fn merge(&mut self, _: &One) {}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::ast::{AggregateOp, Span};
 use super::column::Column;
+use super::operator::Operator;
 use super::query::{Held, Query, series_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
@@ -14,16 +15,18 @@ use crate::sync::Arc;
 
 /// An aggregation, as far as histograms are concerned.
 #[derive(Clone, Copy)]
-pub struct HistogramRule<'q> {
+pub struct HistogramRule<'a, 'q> {
     pub query: &'q Query<'q>,
+    /// What is aggregated.
+    pub inner: &'a dyn Operator,
     pub op: AggregateOp,
     /// Of the aggregated expression.
     pub span: Span,
     pub steps: usize,
 }
 
-impl<'q> HistogramRule<'q> {
-    pub fn start(self) -> Result<HistogramSums<'q>, QueryError> {
+impl<'a, 'q> HistogramRule<'a, 'q> {
+    pub fn start(self) -> Result<HistogramSums<'a, 'q>, QueryError> {
         Ok(HistogramSums { rule: self, groups: BTreeMap::new(), held: self.query.hold(0)? })
     }
 
@@ -32,7 +35,9 @@ impl<'q> HistogramRule<'q> {
         self.query.info(self.span, format!("ignored histogram in {op} aggregation"));
     }
 
-    fn tell_incompatible(&self, metric: &str) {
+    /// The histograms of a series do not fit the others.
+    fn tell_incompatible(&self, series: usize) {
+        let metric = self.inner.series().get(series).map_or("", |meta| meta.labels.metric_name());
         let message = "vector contains a mix of histograms with exponential and custom buckets \
                        schemas for metric name";
         self.query.warn(self.span, format!("{message} {metric:?}"));
@@ -59,15 +64,15 @@ impl<'q> HistogramRule<'q> {
 }
 
 /// The histograms of groups, added up at every step.
-pub struct HistogramSums<'q> {
-    rule: HistogramRule<'q>,
+pub struct HistogramSums<'a, 'q> {
+    rule: HistogramRule<'a, 'q>,
     groups: BTreeMap<usize, Group>,
     held: Held<'q>,
 }
 
 struct Group {
-    /// The name of the first series with a histogram.
-    metric: String,
+    /// The first series with a histogram.
+    first: usize,
     /// `None`: no histogram at that step.
     steps: Vec<Option<Box<State>>>,
 }
@@ -106,16 +111,16 @@ impl State {
     }
 }
 
-impl<'q> HistogramSums<'q> {
-    /// Takes the histograms out of a column of a group. `metric` is the name of its series.
+impl<'q> HistogramSums<'_, 'q> {
+    /// Takes the histograms out of the column of a series.
     ///
     /// # Errors
     /// Over the budget, or nobody waits for the answer any more.
     pub fn take(
         &mut self,
         group: usize,
+        series: usize,
         column: &mut Column,
-        metric: impl Fn() -> String,
     ) -> Result<(), QueryError> {
         let histograms = std::mem::take(&mut column.histograms);
         match self.rule.op {
@@ -127,7 +132,7 @@ impl<'q> HistogramSums<'q> {
                     if position % CHECK_STEPS == 0 {
                         self.rule.query.check()?;
                     }
-                    self.add(group, step, histogram, &metric)?;
+                    self.add(group, series, step, histogram)?;
                 }
             }
             _ => self.rule.tell_ignored(),
@@ -138,18 +143,18 @@ impl<'q> HistogramSums<'q> {
     fn add(
         &mut self,
         group: usize,
+        series: usize,
         step: usize,
         histogram: &Histogram,
-        metric: impl Fn() -> String,
     ) -> Result<(), QueryError> {
         let rule = self.rule;
-        let state = &mut self.group(group, &metric)?.steps[step];
+        let state = &mut self.group(group, series)?.steps[step];
         let cost = match state {
             None => state.insert(Box::new(State::Sum(HistogramSum::new(histogram)))).cost(),
             Some(state) => {
                 let before = state.cost();
                 if state.add(histogram).is_err() {
-                    rule.tell_incompatible(&metric());
+                    rule.tell_incompatible(series);
                 }
                 state.cost().saturating_sub(before)
             }
@@ -160,38 +165,34 @@ impl<'q> HistogramSums<'q> {
         Ok(())
     }
 
-    fn group(
-        &mut self,
-        group: usize,
-        metric: impl Fn() -> String,
-    ) -> Result<&mut Group, QueryError> {
+    fn group(&mut self, group: usize, first: usize) -> Result<&mut Group, QueryError> {
         if !self.groups.contains_key(&group) {
             let steps = self.rule.steps;
             let cost = series_cost(steps, size_of::<Option<Box<State>>>());
             self.held.absorb(self.rule.query.hold(cost)?);
         }
         Ok(self.groups.entry(group).or_insert_with(|| Group {
-            metric: metric(),
+            first,
             steps: (0..self.rule.steps).map(|_| None).collect(),
         }))
     }
 
     /// Adds the histograms of others, which come later.
-    pub fn merge(&mut self, other: HistogramSums<'q>) {
+    pub fn merge(&mut self, other: HistogramSums<'_, 'q>) {
         self.held.absorb(other.held);
         for (group, theirs) in other.groups {
             let Some(mine) = self.groups.get_mut(&group) else {
                 self.groups.insert(group, theirs);
                 continue;
             };
-            let metric = &mine.metric;
+            let first = theirs.first;
             for (mine, theirs) in mine.steps.iter_mut().zip(theirs.steps) {
                 match (mine, theirs) {
                     (_, None) => {}
                     (mine @ None, theirs) => *mine = theirs,
                     (Some(state), Some(other)) => {
                         if state.merge(*other).is_err() {
-                            self.rule.tell_incompatible(metric);
+                            self.rule.tell_incompatible(first);
                         }
                     }
                 }

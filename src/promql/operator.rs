@@ -8,9 +8,10 @@ use super::column::{Column, Element};
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
+use crate::model::groups::LabelGroups;
 use crate::model::{Histogram, Labels, METRIC_NAME};
 use crate::read::Columns;
-use crate::sync::Arc;
+use crate::sync::{Arc, OnceLock};
 
 /// A result series before its values are known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,9 +35,12 @@ impl Meta {
     }
 }
 
-/// A label that describes the metric, not the thing measured: it goes where the name goes.
+/// Labels beside the name that describe the metric, not the thing measured.
+pub const METADATA_LABELS: [&str; 2] = ["__type__", "__unit__"];
+
+/// A label that describes the metric: it goes where the name goes.
 pub fn is_metadata_label(name: &str) -> bool {
-    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+    name == METRIC_NAME || METADATA_LABELS.contains(&name)
 }
 
 /// The label set without name, type and unit of the metric.
@@ -56,9 +60,19 @@ pub trait Operator: Send + Sync {
         self.series().len()
     }
 
-    /// Is it known without a look at the series that all of them keep their names?
-    fn keeps_names(&self) -> bool {
-        false
+    /// [`Meta::drop_name`] of all series, if that is known without a look at them.
+    fn drops_names(&self) -> Option<bool> {
+        None
+    }
+
+    /// The name of all series, if that is known without a look at them, and that they have neither type nor unit.
+    fn one_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// The groups of the series by the values of some labels, if they can be told without label sets.
+    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
     }
 
     /// Replaces the contents of `out` with the values of series `index`.
@@ -310,11 +324,10 @@ pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q
 /// A function of each histogram and its step; `None` removes it.
 pub type HistogramMap<'q> = Box<dyn Fn(usize, &Histogram) -> Option<Element> + Send + Sync + 'q>;
 
-/// Another value for every value, under other labels.
+/// Another value for every value, under the same labels.
 pub struct Map<'q> {
     pub query: &'q Query<'q>,
     pub inner: BoxOperator<'q>,
-    pub series: Vec<Meta>,
     pub function: ValueMap<'q>,
     /// `None` drops all histograms.
     pub histograms: Option<HistogramMap<'q>>,
@@ -322,7 +335,23 @@ pub struct Map<'q> {
 
 impl Operator for Map<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.inner.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.inner.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        self.inner.drops_names()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.inner.one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.inner.group_by(names)
     }
 
     fn column(
@@ -425,10 +454,48 @@ pub fn same_labelset() -> QueryError {
 /// Drops the metric names of an operator and makes the label sets unique again.
 pub fn drop_names<'q>(query: &Query<'_>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
     let delayed = query.options.delayed_name_removal;
-    let series = dropped_names(inner.series(), delayed);
-    let unique = delayed || names_agree(inner.series());
-    let relabelled = Box::new(Relabel { inner, series });
-    if unique { relabelled } else { merge_equal(relabelled) }
+    let unique = delayed || inner.one_name().is_some() || names_agree(inner.series());
+    let dropped = Box::new(DropNames { inner, delayed, series: OnceLock::new() });
+    if unique { dropped } else { merge_equal(dropped) }
+}
+
+/// The same values without the names.
+struct DropNames<'q> {
+    inner: BoxOperator<'q>,
+    delayed: bool,
+    series: OnceLock<Vec<Meta>>,
+}
+
+impl Operator for DropNames<'_> {
+    fn series(&self) -> &[Meta] {
+        self.series.get_or_init(|| dropped_names(self.inner.series(), self.delayed))
+    }
+
+    fn series_count(&self) -> usize {
+        self.inner.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        Some(self.delayed)
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.inner.one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        let stays = |name: &&&str| self.delayed || !is_metadata_label(name);
+        self.inner.group_by(&names.iter().filter(stays).copied().collect::<Vec<_>>())
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.inner.column(index, scratch, out)
+    }
 }
 
 pub fn dropped_names(series: &[Meta], delayed: bool) -> Vec<Meta> {

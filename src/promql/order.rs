@@ -17,9 +17,8 @@ pub fn sort<'q>(
     descending: bool,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let inner = plan.vector(arg)?;
-    let series = inner.series().to_vec();
     let function: ValueMap<'q> = Box::new(|_, value| Some(value));
-    let floats = Box::new(Map { query: plan.query, inner, series, function, histograms: None });
+    let floats = Box::new(Map { query: plan.query, inner, function, histograms: None });
     sorted(plan, floats, span, |vector, a, b| {
         let (a, b) = (vector.columns[a].values[0], vector.columns[b].values[0]);
         by_value(a, b, descending)

@@ -110,11 +110,9 @@ impl<'q> Plan<'q> {
                 Node::Scalar(values)
             }
             Node::Vector(inner) => {
-                let series = inner.series().to_vec();
                 let negate = Map {
                     query: self.query,
                     inner,
-                    series,
                     function: Box::new(|_, value| Some(-value)),
                     histograms: Some(Box::new(|_, histogram| {
                         let mut negative = histogram.clone();

@@ -76,6 +76,8 @@ pub struct Query<'q> {
     pub lookback_delta_ms: i64,
     pub deadline: Option<Instant>,
     pub canceled: Arc<AtomicBool>,
+    /// See [`Query::fail`].
+    pub failure: Mutex<Option<QueryError>>,
     pub annotations: Mutex<Annotations>,
     /// Sentences about the completeness of the data, from the source.
     pub source_warnings: Mutex<Vec<String>>,
@@ -96,6 +98,12 @@ impl Query<'_> {
             Some(deadline) if Instant::now() >= deadline => Err(QueryError::Timeout),
             _ => Ok(()),
         }
+    }
+
+    /// Ends the query with an error that came up where none can be returned.
+    pub fn fail(&self, error: QueryError) {
+        self.canceled.store(true, Ordering::Relaxed);
+        self.failure.lock().get_or_insert(error);
     }
 
     /// Counts samples as held until the guard is dropped.

@@ -3,17 +3,18 @@
 
 use super::ast::Span;
 use super::column::{Column, Element};
-use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, Window};
+use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, SlidingFunction, Window};
 use super::operator::{Meta, Operator, Scratch};
 use super::value::QueryError;
 use super::window::RangeVector;
+use crate::model::groups::LabelGroups;
 
 /// A function of a range vector and of scalars, applied to every series.
 pub struct RangeCall<'q> {
     pub range: RangeVector<'q>,
-    /// Metric names are dropped already where the function drops them.
-    pub series: Vec<Meta>,
     pub function: RangeFunction,
+    /// The same function of windows that overlap, if it has such a form.
+    pub sliding: Option<SlidingFunction>,
     /// Of windows with histograms; `None`: they are passed over.
     pub mixed: Option<MixedFunction>,
     /// The function knows what start times mean: it is `mixed` that looks at them.
@@ -45,12 +46,20 @@ impl RangeCall<'_> {
     ) -> Result<(), QueryError> {
         let mut args = vec![0.0; self.args.len()];
         let mut remarks = Remarks::default();
-        self.range.for_each_window(index, scratch, |step, window| {
+        let overlap = self.range.timeline.count > 1
+            && self.range.range_ms > self.range.timeline.step_ms
+            && self.range.shift.at.is_none();
+        let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
+        self.range.for_each_place(index, scratch, |step, from, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
             }
             if self.is_plain(window) {
-                if let Some(value) = (self.function)(window, &args) {
+                let value = match &mut sliding {
+                    Some(sliding) => sliding.result(window, from, &args),
+                    None => (self.function)(window, &args),
+                };
+                if let Some(value) = value {
                     out.set(step, value);
                 }
             } else if let Some(element) = self.of_mixed(window, &args, &mut remarks) {
@@ -58,9 +67,16 @@ impl RangeCall<'_> {
             }
             Ok(())
         })?;
-        let name = self.range.input.series()[index].labels.metric_name();
-        self.range.query.remark(self.range.span, name, &remarks);
+        if !remarks.is_empty() {
+            self.range.query.remark(self.range.span, self.metric_name(index), &remarks);
+        }
         Ok(())
+    }
+
+    /// The name of the metric of a series.
+    fn metric_name(&self, index: usize) -> &str {
+        let input = &self.range.input;
+        input.one_name().unwrap_or_else(|| input.series()[index].labels.metric_name())
     }
 
     /// Is the window one for the plain function?
@@ -85,7 +101,7 @@ impl RangeCall<'_> {
     }
 
     fn note_counter(&self, index: usize) {
-        let name = self.range.input.series()[index].labels.metric_name();
+        let name = self.metric_name(index);
         if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
             return;
         }
@@ -98,7 +114,24 @@ impl RangeCall<'_> {
 
 impl Operator for RangeCall<'_> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.range.input.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.range.input.series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        // A subquery may have dropped some.
+        self.range.input.one_name().map(|_| false)
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.range.input.one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.range.input.group_by(names)
     }
 
     fn column(

@@ -5,7 +5,7 @@
 use super::ast::{Selector, Span};
 use super::column::Column;
 use super::functions::Remarks;
-use super::operator::{Meta, Operator, Scratch};
+use super::operator::{METADATA_LABELS, Meta, Operator, Scratch};
 use super::query::{Held, Query};
 use super::samples::{detect_resets, remove_stale, remove_starts, samples_cost, take_starts};
 use super::slices::Slices;
@@ -13,7 +13,8 @@ use super::smoothed;
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
-use crate::model::{TimeRange, Timestamp, is_stale};
+use crate::model::groups::LabelGroups;
+use crate::model::{METRIC_NAME, MatchOp, Matcher, TimeRange, Timestamp, is_stale};
 use crate::read::{Columns, HistogramSample, SeriesSet};
 use crate::sync::OnceLock;
 
@@ -24,9 +25,11 @@ pub const CHECK_STEPS: usize = 1_024;
 struct Selection<'q> {
     query: &'q Query<'q>,
     set: Box<dyn SeriesSet>,
-    /// Made when they are asked for: an aggregation to one group does not need them.
+    /// Made when they are asked for: an aggregation does not need them.
     series: OnceLock<Vec<Meta>>,
     range: TimeRange,
+    /// The name the selector asks for, unless a series may have a label that goes where the name goes.
+    one_name: Option<String>,
     detects_resets: bool,
 }
 
@@ -64,12 +67,31 @@ impl<'q> Selection<'q> {
             _ => TimeRange::new(first, last),
         };
         let set = query.source.select(&selector.matchers, range)?;
-        Ok(Selection { query, set, series: OnceLock::new(), range, detects_resets: false })
+        let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
+        let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
+        let one_name =
+            one_name.filter(|_| METADATA_LABELS.iter().all(|name| !set.may_have_label(name)));
+        let series = OnceLock::new();
+        Ok(Selection { query, set, series, range, one_name, detects_resets: false })
     }
 
     fn series(&self) -> &[Meta] {
-        let series = || self.set.labels().iter().cloned().map(Meta::new).collect();
-        self.series.get_or_init(series)
+        self.series.get_or_init(|| match self.set.labels() {
+            Ok(labels) => labels.iter().cloned().map(Meta::new).collect(),
+            Err(error) => {
+                self.query.fail(error.into());
+                Vec::new()
+            }
+        })
+    }
+
+    fn series_count(&self) -> usize {
+        self.series.get().map_or_else(|| self.set.len(), Vec::len)
+    }
+
+    /// The groups of the series, unless their labels have been made: these are in an order of their own.
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        if self.series.get().is_some() { None } else { self.set.group(names) }
     }
 
     fn slices(&self) -> Slices {
@@ -104,10 +126,10 @@ pub enum Take {
     Value,
     /// The time of the sample, in seconds.
     Time,
-    /// Since when it counts, in seconds; 0 if that is not known.
-    Start,
     /// The time of a float sample; a histogram is given itself.
     TimeOfFloat,
+    /// Since when it counts, in seconds; 0 if that is not known.
+    Start,
 }
 
 pub struct InstantSelector<'q> {
@@ -297,11 +319,19 @@ impl Operator for InstantSelector<'_> {
     }
 
     fn series_count(&self) -> usize {
-        self.selection.set.len()
+        self.selection.series_count()
     }
 
-    fn keeps_names(&self) -> bool {
-        true
+    fn drops_names(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn column(
@@ -351,6 +381,18 @@ impl<'q> RangeSelector<'q> {
 impl RangeInput for RangeSelector<'_> {
     fn series(&self) -> &[Meta] {
         self.selection.series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.selection.series_count()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.selection.one_name.as_deref()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.selection.group_by(names)
     }
 
     fn slices(&self) -> Slices {

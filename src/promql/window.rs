@@ -14,11 +14,25 @@ use super::subquery::SubqueryInput;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
 use crate::model::Timestamp;
+use crate::model::groups::LabelGroups;
 use crate::read::Columns;
 
 /// Samples of whole series.
 pub trait RangeInput: Send + Sync {
     fn series(&self) -> &[Meta];
+
+    /// See [`Operator`] of this and the next two.
+    fn series_count(&self) -> usize {
+        self.series().len()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        None
+    }
+
+    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
+    }
 
     /// The time that the windows need samples of.
     fn slices(&self) -> Slices;
@@ -74,6 +88,8 @@ struct Sweep {
     from: usize,
     to: usize,
     histograms: (usize, usize),
+    /// Floats that no window needs any more and that are not kept.
+    dropped: u64,
     /// Visits since the last look at the deadline.
     unchecked: usize,
     queryable: u64,
@@ -147,6 +163,16 @@ impl<'q> RangeVector<'q> {
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
+        self.for_each_place(index, scratch, |step, _, window| visit(step, window))
+    }
+
+    /// [`RangeVector::for_each_window`] that also tells the number of the first float of the window in its series.
+    pub fn for_each_place(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let (query, mut slices) = (self.query, self.input.slices());
         let (mut held, mut sweep) = (query.hold(0)?, Sweep::default());
         scratch.samples.clear();
@@ -157,6 +183,7 @@ impl<'q> RangeVector<'q> {
                 let slot = self.slot(&scratch.samples, &sweep);
                 slices.skip_to(slot.first.saturating_add(1));
                 scratch.samples.drop_front(slot.from, slot.histograms.0);
+                sweep.dropped += slot.from as u64;
                 (sweep.from, sweep.to) = (0, slot.to - slot.from);
                 sweep.histograms = (0, slot.histograms.1 - slot.histograms.0);
                 held.shrink(samples_cost(&scratch.samples));
@@ -172,7 +199,7 @@ impl<'q> RangeVector<'q> {
         samples: &Columns,
         read_to: Timestamp,
         mut sweep: Sweep,
-        visit: &mut impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+        visit: &mut impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<Sweep, QueryError> {
         while sweep.step < self.timeline.count {
             let slot = self.slot(samples, &sweep);
@@ -188,7 +215,7 @@ impl<'q> RangeVector<'q> {
             }
             if visited > 0 {
                 sweep.queryable += visited as u64;
-                visit(sweep.step, &slot.window(samples))?;
+                visit(sweep.step, sweep.dropped + slot.from as u64, &slot.window(samples))?;
             }
             sweep.step += 1;
         }

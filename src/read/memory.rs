@@ -107,8 +107,12 @@ struct MemorySet {
 }
 
 impl SeriesSet for MemorySet {
-    fn labels(&self) -> &[Labels] {
-        &self.labels
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        Ok(&self.labels)
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {

@@ -54,7 +54,7 @@ impl Source for MergeSource {
         }
         match sets.len() {
             1 => Ok(sets.remove(0)),
-            _ => Ok(Box::new(MergedSet::new(sets))),
+            _ => Ok(Box::new(MergedSet::new(sets)?)),
         }
     }
 
@@ -93,8 +93,8 @@ struct MergedSet {
 const LAST: u32 = u32::MAX;
 
 impl MergedSet {
-    fn new(sets: Vec<Box<dyn SeriesSet>>) -> MergedSet {
-        let lists: Vec<&[Labels]> = sets.iter().map(|set| set.labels()).collect();
+    fn new(sets: Vec<Box<dyn SeriesSet>>) -> Result<MergedSet, ReadError> {
+        let lists = sets.iter().map(|set| set.labels()).collect::<Result<Vec<_>, _>>()?;
         let mut bases = vec![0];
         for list in &lists {
             bases.push(bases[bases.len() - 1] + list.len());
@@ -103,7 +103,7 @@ impl MergedSet {
         let heads = merge.merge(0..lists.len());
         let LabelsMerge { entries, next, .. } = merge;
         let labels = heads.iter().map(|head| entries[*head as usize].clone()).collect();
-        MergedSet { sets, bases, labels, heads, next, scratch: Mutex::new(Vec::new()) }
+        Ok(MergedSet { sets, bases, labels, heads, next, scratch: Mutex::new(Vec::new()) })
     }
 
     /// Set and index in it of the parts of a series, in order of priority.
@@ -118,8 +118,16 @@ impl MergedSet {
 }
 
 impl SeriesSet for MergedSet {
-    fn labels(&self) -> &[Labels] {
-        &self.labels
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        Ok(&self.labels)
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.sets.iter().any(|set| set.may_have_label(name))
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
@@ -238,7 +246,7 @@ mod tests {
     fn assert_same(merged: &MergeSource, model: &MemorySource, matchers: &[Matcher], r: TimeRange) {
         let (set, expected) =
             (merged.select(matchers, r).unwrap(), model.select(matchers, r).unwrap());
-        assert_eq!(set.labels(), expected.labels());
+        assert_eq!(set.labels().unwrap(), expected.labels().unwrap());
         assert_eq!(set.len(), expected.len());
         for index in 0..expected.len() {
             // Also a part of what was selected, as windows of a query read it.
@@ -318,8 +326,12 @@ mod tests {
     }
 
     impl SeriesSet for Damaged {
-        fn labels(&self) -> &[Labels] {
-            &[]
+        fn labels(&self) -> Result<&[Labels], ReadError> {
+            Ok(&[])
+        }
+
+        fn len(&self) -> usize {
+            0
         }
 
         fn read(&self, _: usize, _: TimeRange, _: &mut Columns) -> Result<(), ReadError> {
@@ -339,7 +351,7 @@ mod tests {
             [Arc::new(Damaged("a")), Arc::new(whole), Arc::new(Damaged("b"))];
         let merged = MergeSource::new(sources.to_vec());
         let set = merged.select(&[], TimeRange::ALL).unwrap();
-        assert_eq!(set.labels(), [labels(1)]);
+        assert_eq!(set.labels().unwrap(), [labels(1)]);
         assert_eq!(set.warnings(), ["a page is damaged", "a", "b"]);
         assert!(merged.label_names(&[], TimeRange::ALL).is_err());
     }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::error::Corrupt;
 use crate::fs::sealed::FileError;
+use crate::model::groups::LabelGroups;
 use crate::model::{Histogram, Labels, Matcher, TimeRange, Timestamp};
 use crate::sync::Arc;
 
@@ -38,15 +39,24 @@ pub trait Source: Send + Sync {
 /// A selection: labels at once, samples on demand, from several threads, in any order.
 pub trait SeriesSet: Send + Sync {
     /// The label sets, unique, and sorted if they are asked for before anything is read.
-    fn labels(&self) -> &[Labels];
+    fn labels(&self) -> Result<&[Labels], ReadError>;
 
-    /// How many series there are; does not need their labels.
-    fn len(&self) -> usize {
-        self.labels().len()
-    }
+    /// How many series there are; does not need their labels. None once these could not be read.
+    fn len(&self) -> usize;
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The groups of the series by the values of some labels; `None` if that is no less work than to look at
+    /// [`SeriesSet::labels`].
+    fn group(&self, _names: &[&str]) -> Option<LabelGroups> {
+        None
+    }
+
+    /// May any of the series have a label of this name? A look that is cheap, and may be wrong if it says yes.
+    fn may_have_label(&self, _name: &str) -> bool {
+        true
     }
 
     /// Replaces the contents of `out` with the samples of series `index` within the range, in order of time.

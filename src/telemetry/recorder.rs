@@ -221,7 +221,7 @@ mod tests {
         let set = db.view().select(&matchers, TimeRange::ALL).unwrap();
         let mut columns = Columns::default();
         set.read(0, TimeRange::ALL, &mut columns).unwrap();
-        assert_eq!((set.labels().len(), columns.floats.as_slice()), (1, &[1.0][..]));
+        assert_eq!((set.len(), columns.floats.as_slice()), (1, &[1.0][..]));
         db.close().unwrap();
     }
 }

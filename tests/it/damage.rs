@@ -91,7 +91,7 @@ fn is_reported(db: &Db) -> bool {
     let Recovery { damages, damaged_files, .. } = db.recovery();
     let set = db.view().select(&[Matcher::equal("__name__", "m")], TimeRange::ALL).unwrap();
     let mut columns = Columns::default();
-    for index in 0..set.labels().len() {
+    for index in 0..set.labels().unwrap().len() {
         set.read(index, TimeRange::ALL, &mut columns).unwrap();
     }
     !damages.is_empty() || !damaged_files.is_empty() || !set.warnings().is_empty()

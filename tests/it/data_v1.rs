@@ -106,7 +106,7 @@ fn make(dir: &Path) {
 fn listing(view: &View) -> String {
     let set = view.select(&[], TimeRange::ALL).unwrap();
     let (mut out, mut columns) = (String::new(), Columns::default());
-    for (index, labels) in set.labels().iter().enumerate() {
+    for (index, labels) in set.labels().unwrap().iter().enumerate() {
         set.read(index, TimeRange::ALL, &mut columns).unwrap();
         for (timestamp, value) in columns.timestamps.iter().zip(&columns.floats) {
             match value.is_nan() {

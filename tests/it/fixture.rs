@@ -98,7 +98,7 @@ pub fn contents(source: &dyn Source) -> Contents {
     let set = source.select(&all, TimeRange::ALL).unwrap();
     let mut contents = Contents::new();
     let mut columns = Columns::default();
-    for (index, labels) in set.labels().iter().enumerate() {
+    for (index, labels) in set.labels().unwrap().iter().enumerate() {
         set.read(index, TimeRange::ALL, &mut columns).unwrap();
         for (timestamp, value) in columns.timestamps.iter().zip(&columns.floats) {
             contents.insert((labels.to_string(), *timestamp), value.to_bits());

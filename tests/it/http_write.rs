@@ -19,7 +19,7 @@ fn stored(fixture: &Fixture, name: &str) -> Vec<(i64, u64)> {
     let view = fixture.db.view();
     let set = view.select(&[Matcher::equal("__name__", name)], TimeRange::ALL).unwrap();
     let (mut columns, mut out) = (Columns::default(), Vec::new());
-    for index in 0..set.labels().len() {
+    for index in 0..set.len() {
         set.read(index, TimeRange::ALL, &mut columns).unwrap();
         let bits = columns.floats.iter().map(|value| value.to_bits());
         out.extend(columns.timestamps.iter().copied().zip(bits));

@@ -48,7 +48,7 @@ fn batch(points: &[Point]) -> Batch {
 /// Everything that a view shows. No series and no time of a series comes twice.
 fn contents(view: &View) -> BTreeSet<Point> {
     let set = view.select(&[Matcher::equal("__name__", "m")], TimeRange::ALL).unwrap();
-    let labels = set.labels();
+    let labels = set.labels().unwrap();
     assert!(labels.is_sorted_by(|a, b| a < b), "{labels:?}");
     let (mut columns, mut contents) = (Columns::default(), BTreeSet::new());
     for (index, labels) in labels.iter().enumerate() {

@@ -47,7 +47,8 @@ pub fn dump(
     let sets = selected.map_err(|error| error.to_string())?;
     let mut places: BTreeMap<&Labels, (usize, usize)> = BTreeMap::new();
     for (set_index, set) in sets.iter().enumerate() {
-        for (index, labels) in set.labels().iter().enumerate() {
+        let labels = set.labels().map_err(|error| error.to_string())?;
+        for (index, labels) in labels.iter().enumerate() {
             places.entry(labels).or_insert((set_index, index));
         }
     }

@@ -1,5 +1,5 @@
 //! `sbtool`: looks into a Silverback data directory without changing it, also while a server runs on it. One command changes
-//! something: `manifest rebuild`, which wants the directory for itself.
+//! something: `manifest rebuild`, which wants the directory for itself. `test promql` needs none: it runs scripts.
 
 #![allow(clippy::disallowed_methods, reason = "listing file names and sizes is no access to data")]
 
@@ -11,6 +11,7 @@ mod manifest;
 mod number;
 mod rebuild;
 mod registry;
+mod scripts;
 mod segment;
 mod spill;
 #[cfg(test)]
@@ -27,7 +28,8 @@ use silverback::fs::os::OsDisk;
 
 use file::{Kind, failure};
 
-/// Looks into a Silverback data directory. Reads only, and may run beside the server; only `manifest rebuild` writes.
+/// Looks into a Silverback data directory, and tests queries. Reads only, and may run beside the server; only `manifest
+/// rebuild` writes.
 #[derive(Parser)]
 #[command(name = "sbtool", version)]
 struct Arguments {
@@ -60,6 +62,19 @@ enum Command {
     /// Care for the list of the files that count
     #[command(subcommand)]
     Manifest(ManifestCommand),
+    /// Test what the query engine answers
+    #[command(subcommand)]
+    Test(TestCommand),
+}
+
+#[derive(Subcommand)]
+enum TestCommand {
+    /// Run PromQL test scripts in the language of Prometheus' promqltest: load, eval, expect. Fails if an evaluation does
+    Promql {
+        /// Scripts, run one after the other, each with nothing loaded at first
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -119,6 +134,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
         }
         Command::Verify { path } => verify::verify(path, out),
         Command::Manifest(ManifestCommand::Rebuild { dir }) => rebuild::run(dir, out),
+        Command::Test(TestCommand::Promql { files }) => scripts::run(files, out),
     }
 }
 

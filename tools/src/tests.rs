@@ -1,4 +1,4 @@
-//! The commands on copies of the data directory that version 1 left behind, whole and damaged.
+//! The commands on copies of the data directory that version 1 left behind, whole and damaged, and on scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -197,4 +197,26 @@ fn what_is_no_file_of_a_data_directory_is_refused() {
         assert!(data.run(command).1.unwrap().contains("no file of a data directory"));
     }
     assert!(data.run("manifest rebuild @/elsewhere").1.is_some());
+}
+
+#[test]
+fn test_promql_runs_scripts_and_names_the_lines_that_fail() {
+    let data = Data::new();
+    let good = "load 1m\n  m{a=\"1\"} 1+1x5\n  h {{schema:0 count:2 sum:3 buckets:[2]}}x5\n\n\
+                eval instant at 2m m\n  m{a=\"1\"} 3\n\neval instant at 2m h\n  h {{count:2 sum:3 buckets:[2]}}\n";
+    let bad = "load 1m\n  m 1\n\neval instant at 0 m\n  m 2\n\neval instant at 0 m\n  m 1\n";
+    fs::write(data.dir.join("good.test"), good).unwrap();
+    fs::write(data.dir.join("bad.test"), bad).unwrap();
+    fs::write(data.dir.join("odd.test"), "load 1m\n  m 1\n\nevaluate m\n").unwrap();
+    let text = data.good("test promql @/good.test");
+    assert!(text.ends_with("good.test: 2 evals, 2 passed, 0 failed\n"), "{text}");
+    let (text, failure) = data.run("test promql @/bad.test @/good.test @/odd.test");
+    let bad_line =
+        format!("{}:4: m: expected m 2; got [ m 1 ]", data.dir.join("bad.test").display());
+    assert!(text.lines().any(|line| line == bad_line), "{text}");
+    assert!(text.contains("bad.test: 2 evals, 1 passed, 1 failed\n"), "{text}");
+    assert!(text.contains("good.test: 2 evals, 2 passed, 0 failed\n"), "{text}");
+    assert!(text.contains("odd.test:4: expected \"eval instant"), "{text}");
+    assert_eq!(failure.unwrap(), "2 of 3 files failed, 3 of 4 evaluations passed");
+    assert!(data.run("test promql @/none.test").1.unwrap().starts_with("cannot read"));
 }

@@ -29,6 +29,7 @@ use super::refs::{PendingRefs, Refs};
 use crate::fs::sealed::{FileError, SealedFile};
 use crate::index::memory::{IndexMemory, MemoryIndex, RowBuffer};
 use crate::index::table::NO_ID;
+use crate::model::groups::LabelGroups;
 use crate::model::{Batch, Labels, Matcher, SeriesRef};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock};
 use files::Base;
@@ -325,6 +326,16 @@ impl Registry {
     /// The slots whose labels satisfy all matchers, ascending, whether or not they have samples.
     pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
         self.known.read().index.select(matchers)
+    }
+
+    /// The groups of some slots by the values of some labels.
+    pub fn group(&self, slots: &[u32], names: &[&str]) -> LabelGroups {
+        self.known.read().index.group(slots, names)
+    }
+
+    /// Has any series ever had a label of this name?
+    pub fn has_name(&self, name: &str) -> bool {
+        self.known.read().index.has_name(name)
     }
 
     /// Sorted names of the labels of some slots, or of all.

@@ -6,10 +6,10 @@
 //! 3. A counter is not extrapolated to the left of where it would have been zero.
 //! 4. A counter that is known to have started within the window is not extrapolated to the left at all.
 
-use super::{Window, seconds};
+use super::Window;
 
-/// A gap at an edge of up to this many average spacings counts as "the series goes on there".
-const EDGE_SPACINGS_MAX: f64 = 1.1;
+/// A gap at an edge of less than so many average spacings, 1.1 as a fraction, counts as "the series goes on there".
+const EDGE_SPACINGS: (f64, f64) = (11.0, 10.0);
 
 /// The samples of one window, in time.
 #[derive(Debug, Clone, Copy)]
@@ -32,28 +32,48 @@ pub enum Before {
     Started(i64),
 }
 
-/// What a difference over `extent` is to be multiplied with. At least two samples, or a start.
-#[inline]
-pub fn factor(window: &Window<'_>, extent: Extent, before: Before) -> f64 {
-    let Extent { first_ms, last_ms, count } = extent;
-    let sampled = seconds(last_ms - first_ms);
-    let spacing = if count > 1 { sampled / (count - 1) as f64 } else { 0.0 };
-    let reached = |gap: f64| if gap >= spacing * EDGE_SPACINGS_MAX { spacing / 2.0 } else { gap };
-    let to_end = reached(seconds(window.range_end - last_ms));
-    if let Before::Started(start_ms) = before {
-        let lived = seconds(last_ms - start_ms);
-        return (lived + to_end) / lived;
+/// The time that a difference stands for once it is extrapolated, and the time it was measured over.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    pub reached_ms: f64,
+    pub sampled_ms: f64,
+}
+
+impl Stretch {
+    pub fn factor(self) -> f64 {
+        self.reached_ms / self.sampled_ms
     }
-    let mut to_start = reached(seconds(first_ms - window.range_start));
+}
+
+/// How a difference over `extent` is to be stretched. At least two samples, or a start.
+///
+/// Mostly without a division: one is dearer than all the rest.
+#[inline]
+pub fn stretch(window: &Window<'_>, extent: Extent, before: Before) -> Stretch {
+    let Extent { first_ms, last_ms, count } = extent;
+    let sampled_ms = (last_ms - first_ms) as f64;
+    let spacings = count.saturating_sub(1) as f64;
+    let reached = |gap_ms: f64| {
+        let is_far = gap_ms * spacings * EDGE_SPACINGS.1 >= sampled_ms * EDGE_SPACINGS.0;
+        match (is_far, count) {
+            (false, _) => gap_ms,
+            (true, 0..=1) => 0.0,
+            (true, _) => sampled_ms / spacings / 2.0,
+        }
+    };
+    let to_end = reached((window.range_end - last_ms) as f64);
+    if let Before::Started(start_ms) = before {
+        let lived_ms = (last_ms - start_ms) as f64;
+        return Stretch { reached_ms: lived_ms + to_end, sampled_ms: lived_ms };
+    }
+    let mut to_start = reached((first_ms - window.range_start) as f64);
     if let Before::Counter { first, increase } = before
         && increase > 0.0
         && first >= 0.0
+        // Of infinite operands a product is no number, and the edge stays as it is.
+        && sampled_ms * first < to_start * increase
     {
-        let to_zero = sampled * (first / increase);
-        // Not `min`: a NaN of infinite operands leaves the edge as it is.
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
+        to_start = sampled_ms * (first / increase);
     }
-    (sampled + to_start + to_end) / sampled
+    Stretch { reached_ms: sampled_ms + to_start + to_end, sampled_ms }
 }

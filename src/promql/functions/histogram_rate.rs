@@ -7,7 +7,7 @@
 //! 3. Extrapolation goes by the count.
 
 use super::combine::{add, subtract};
-use super::extrapolation::{Before, Extent, factor};
+use super::extrapolation::{Before, Extent, stretch};
 use super::started::{Span, note_overlaps};
 use super::{Remark, Remarks, Window, seconds};
 use crate::model::Histogram;
@@ -37,7 +37,7 @@ pub fn delta(window: &Window<'_>, remarks: &mut Remarks) -> Option<Histogram> {
     subtract(&mut difference, &first.histogram, remarks)?;
     note_counters([first, last], remarks);
     finish(&mut difference, window.histograms);
-    difference.scale(factor(window, extent(window.histograms), Before::Nothing));
+    difference.scale(stretch(window, extent(window.histograms), Before::Nothing).factor());
     Some(difference)
 }
 
@@ -98,7 +98,7 @@ fn counted(window: &Window<'_>, remarks: &mut Remarks) -> Option<(Histogram, f64
         Some(start) => Before::Started(start),
         None => Before::Counter { first: first.histogram.count, increase: increase.count },
     };
-    Some((increase, factor(window, extent(samples), before)))
+    Some((increase, stretch(window, extent(samples), before).factor()))
 }
 
 /// Was the counter reset between two samples, by their values or by when they started?

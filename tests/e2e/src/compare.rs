@@ -46,15 +46,16 @@ fn close(a: &str, b: &str, tolerance: f64) -> bool {
 
 /// Ok with the number of points compared; else the first difference.
 pub fn same(ours: &Value, theirs: &Value) -> Result<usize, String> {
-    compare(ours, theirs, RELATIVE_TOLERANCE)
+    same_within(ours, theirs, RELATIVE_TOLERANCE)
 }
 
 /// As [`same`], but every value must be the same number to the last bit.
 pub fn identical(ours: &Value, theirs: &Value) -> Result<usize, String> {
-    compare(ours, theirs, 0.0)
+    same_within(ours, theirs, 0.0)
 }
 
-fn compare(ours: &Value, theirs: &Value, tolerance: f64) -> Result<usize, String> {
+/// As [`same`], with values equal to a relative `tolerance`.
+pub fn same_within(ours: &Value, theirs: &Value, tolerance: f64) -> Result<usize, String> {
     if ours["resultType"] != theirs["resultType"] {
         return Err(format!("type {} instead of {}", ours["resultType"], theirs["resultType"]));
     }

@@ -2,6 +2,8 @@
 //! prints a line per check and ends with `N passed, N failed, N skipped`.
 //!
 //! `e2e startup|kill|power-cut|peer|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
+//! `e2e queries [--binary ...] [--series 100000] [--hours 2] [--rounds 20] [--peers prometheus,victoria-metrics]
+//! [--class-seconds 300] [--only part-of-a-query]`
 
 #![allow(clippy::print_stdout, reason = "a check reports on standard output")]
 #![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
@@ -19,13 +21,16 @@ mod process;
 mod queries;
 mod remote_write;
 mod report;
+mod speed;
 mod startup;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use report::Report;
+use speed::SpeedOptions;
 
 /// What the command line asks for.
 pub struct Options {
@@ -39,6 +44,7 @@ pub struct Options {
     pub seconds: u64,
     /// Where the servers keep their files.
     pub scratch: PathBuf,
+    pub speed: SpeedOptions,
 }
 
 fn options(args: &[String]) -> Result<Options, String> {
@@ -50,6 +56,7 @@ fn options(args: &[String]) -> Result<Options, String> {
     let number = |name: &str, default: u64| {
         given.get(name).map_or(Ok(default), |v| v.parse().map_err(|e| format!("{name}: {e}")))
     };
+    let peers = given.get("--peers").unwrap_or(&"prometheus,victoria-metrics");
     let scratch = std::env::temp_dir().join(format!("silverback-e2e-{}", std::process::id()));
     Ok(Options {
         binary: PathBuf::from(given.get("--binary").unwrap_or(&"target/release/silverback")),
@@ -57,6 +64,14 @@ fn options(args: &[String]) -> Result<Options, String> {
         cuts: number("--cuts", 20)? as u32,
         seconds: number("--seconds", 60)?,
         scratch,
+        speed: SpeedOptions {
+            series: number("--series", 100_000)? as usize,
+            hours: number("--hours", 2)? as i64,
+            rounds: number("--rounds", 20)? as usize,
+            class_max: Duration::from_secs(number("--class-seconds", 300)?),
+            peers: peers.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect(),
+            only: given.get("--only").unwrap_or(&"").to_string(),
+        },
     })
 }
 
@@ -83,6 +98,11 @@ fn main() -> ExitCode {
     }
     if run("peer") {
         peer::run(&options, &mut report);
+    }
+    match what.as_str() {
+        "queries" => speed::run(&options, &mut report),
+        "all" => speed::run_short(&options, &mut report),
+        _ => {}
     }
     let _ = std::fs::remove_dir_all(&options.scratch);
     report.finish()

@@ -18,7 +18,7 @@ use crate::forced::Forced;
 use crate::http::api;
 use crate::kill::now_ms;
 use crate::oracle::Oracle;
-use crate::process::{Process, free_address, silverback};
+use crate::process::{Process, find, free_address, silverback};
 use crate::queries::{INSTANT_ONLY, QUERIES};
 use crate::report::Report;
 
@@ -46,14 +46,6 @@ struct Peers {
     prometheus_address: String,
     data: PathBuf,
     log: PathBuf,
-}
-
-fn find(names: &[&str]) -> Result<PathBuf, String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':')
-        .flat_map(|dir| names.iter().map(move |name| Path::new(dir).join(name)))
-        .find(|candidate| candidate.is_file())
-        .ok_or(format!("none of {names:?} is installed"))
 }
 
 impl Peers {

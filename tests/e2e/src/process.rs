@@ -1,7 +1,7 @@
 //! Starting, watching, stopping and killing of the servers.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,16 @@ pub struct Process {
 impl Process {
     /// Starts a program with its output in `log`.
     pub fn start(program: &Path, args: &[String], log: &Path) -> Result<Process, String> {
+        Process::start_in(program, args, &[], log)
+    }
+
+    /// As [`Process::start`], with these environment variables, too.
+    pub fn start_in(
+        program: &Path,
+        args: &[String],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> Result<Process, String> {
         let name = program.display().to_string();
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -30,6 +40,7 @@ impl Process {
         let errors = file.try_clone().map_err(|e| e.to_string())?;
         let child = Command::new(program)
             .args(args)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
@@ -51,6 +62,10 @@ impl Process {
             std::thread::sleep(Duration::from_millis(2));
         }
         Err(format!("{} is not ready after {READY_MAX:?}", self.name))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// kill -9.
@@ -80,6 +95,15 @@ impl Drop for Process {
     }
 }
 
+/// The first of these programs that is installed.
+pub fn find(names: &[&str]) -> Result<PathBuf, String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .flat_map(|dir| names.iter().map(move |name| Path::new(dir).join(name)))
+        .find(|candidate| candidate.is_file())
+        .ok_or(format!("none of {names:?} is installed"))
+}
+
 /// An address of this machine nobody listens on now.
 pub fn free_address() -> Result<String, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
@@ -93,11 +117,22 @@ pub fn silverback(
     address: &str,
     log: &Path,
 ) -> Result<Process, String> {
+    silverback_in(binary, data, address, &[], log)
+}
+
+/// As [`silverback`], with these environment variables, too.
+pub fn silverback_in(
+    binary: &Path,
+    data: &Path,
+    address: &str,
+    environment: &[(&str, String)],
+    log: &Path,
+) -> Result<Process, String> {
     let args = [
         format!("--storage.tsdb.path={}", data.display()),
         format!("--web.listen-address={address}"),
         "--telemetry.self-record=false".to_string(),
         "--web.enable-admin-api".to_string(),
     ];
-    Process::start(binary, &args, log)
+    Process::start_in(binary, &args, environment, log)
 }
