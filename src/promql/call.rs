@@ -8,9 +8,8 @@ use super::functions::extended::{extended_function, extended_mixed_function};
 use super::functions::{
     self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
 };
-use super::operator::{
-    BoxOperator, HistogramMap, Map, Materialized, Meta, Scratch, ValueMap, drop_names,
-};
+use super::map::{HistogramMap, Map, ValueMap};
+use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::range_call::{Notes, RangeCall};
 use super::select::{InstantSelector, Take};

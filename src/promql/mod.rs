@@ -9,15 +9,15 @@ pub mod check;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+pub mod pretty;
 mod printer;
 pub mod script;
-#[cfg(test)]
-pub mod testing;
 pub mod value;
 
 mod annotations;
 mod column;
 pub mod engine;
+mod map;
 mod operator;
 mod plan;
 mod query;
