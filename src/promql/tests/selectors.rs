@@ -122,8 +122,10 @@ fn durations_may_use_the_step_and_range_of_the_query() {
 }
 
 #[test]
-fn what_is_not_evaluated_is_named() {
+fn extended_ranges_outside_of_functions_end_at_their_edges() {
     let f = counting();
+    assert_eq!(f.at(15, "m{i='a'}[10s] anchored"), ["m{i=\"a\"} 0@5 1@10 1@15"]);
+    assert_eq!(f.at(15, "m{i='a'}[10s] smoothed"), ["m{i=\"a\"} 0.5@5 1@10 1.5@15"]);
     assert!(f.error_at(0, "m anchored").contains("anchored"));
 }
 
