@@ -1,7 +1,7 @@
 //! The Prometheus HTTP API: routes, parameters, answers. `server` feeds it requests, `telemetry` reads its metrics. Knows
 //! the database as [`Db`] and queries as [`Engine`]; nothing of sockets, flags or logs' formats.
 //!
-//! Reading order: `mod` (state and routes), `params`, `query`, `metadata`, `write`, `admin`, `status`, `page`; `json`, `error`,
+//! Reading order: `mod` (state and routes), `params`, `query`, `parse`, `metadata`, `write`, `admin`, `status`, `page`; `json`, `error`,
 //! `body`, `budget` and `calendar` are the tools of those; `layers` is what happens around every request.
 
 pub mod admin;
@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod metrics;
 pub mod page;
 pub mod params;
+pub mod parse;
 pub mod query;
 pub mod status;
 pub mod write;
@@ -187,6 +188,8 @@ pub fn router(api: Arc<Api>) -> Router {
     let queries = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
+        .route("/format_query", get(parse::format_query).post(parse::format_query))
+        .route("/parse_query", get(parse::parse_query).post(parse::parse_query))
         .route("/series", get(metadata::series).post(metadata::series))
         .route("/labels", get(metadata::label_names).post(metadata::label_names))
         .route("/label/{name}/values", get(metadata::label_values))

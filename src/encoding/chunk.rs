@@ -117,6 +117,23 @@ impl OpenChunk {
     }
 }
 
+/// The time of the first sample of a chunk that has any.
+pub fn first_timestamp(chunk: &[u8]) -> Result<Timestamp, Corrupt> {
+    let stream = stream_of(chunk)?;
+    Ok(Timestamps::default().read_first(&mut BitReader::new(stream)))
+}
+
+/// The bits behind the flags.
+fn stream_of(chunk: &[u8]) -> Result<&[u8], Corrupt> {
+    let Some((flags, stream)) = chunk.split_first() else {
+        return Err(Corrupt::at(0, "chunk flags"));
+    };
+    match *flags == FLAGS {
+        true => Ok(stream),
+        false => Err(Corrupt::at(0, "chunk flags of this version")),
+    }
+}
+
 /// Appends the `count` samples of a chunk to the columns.
 ///
 /// # Errors
@@ -127,12 +144,7 @@ pub fn decode_into(
     timestamps: &mut Vec<Timestamp>,
     floats: &mut Vec<f64>,
 ) -> Result<(), Corrupt> {
-    let Some((flags, stream)) = chunk.split_first() else {
-        return Err(Corrupt::at(0, "chunk flags"));
-    };
-    if *flags != FLAGS {
-        return Err(Corrupt::at(0, "chunk flags of this version"));
-    }
+    let stream = stream_of(chunk)?;
     if count > stream.len() * 8 / SAMPLE_BITS_MIN {
         return Err(Corrupt::at(1, "chunk long enough for its samples"));
     }

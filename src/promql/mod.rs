@@ -9,10 +9,9 @@ pub mod check;
 pub mod functions;
 pub mod lexer;
 pub mod parser;
+pub mod pretty;
 mod printer;
 pub mod script;
-#[cfg(test)]
-pub mod testing;
 pub mod value;
 
 mod annotations;
@@ -22,6 +21,7 @@ mod map;
 mod operator;
 mod plan;
 mod query;
+mod shared;
 mod timeline;
 
 mod range_call;

@@ -49,6 +49,61 @@ async fn what_is_written_is_queried() {
 }
 
 #[tokio::test]
+async fn a_query_is_formatted() {
+    let fixture = Fixture::new();
+    let answer = fixture.get("/api/v1/format_query?query=sum(up)%20%23%20why%0Aby(job)").await;
+    assert_eq!(answer.text(), r#"{"status":"success","data":"sum by (job) (up)"}"#);
+    let long = format!("query=({}/{})", "a".repeat(60), "b".repeat(60));
+    let data = fixture.post_form("/api/v1/format_query", &long).await.data();
+    assert_eq!(data.as_str().unwrap().lines().count(), 5);
+    let wrong = fixture.get("/api/v1/format_query?query=sum(").await;
+    assert_eq!(wrong.status, 400);
+    let error = wrong.json()["error"].as_str().unwrap().to_string();
+    assert!(error.starts_with("invalid parameter \"query\": 1:5: parse error:"), "{error}");
+}
+
+#[tokio::test]
+async fn a_query_is_parsed() {
+    let fixture = Fixture::new();
+    let query = "query=topk by (a) (3, -up{b!='c'} offset 5m) * on (a) group_left rate(x[1h %2B step()] @ 2)";
+    let data = fixture.post_form("/api/v1/parse_query", query).await.data();
+    assert_eq!(data["type"], "binaryExpr");
+    assert_eq!(data["bool"], false);
+    assert_eq!(
+        data["matching"],
+        json!({"card": "many-to-one", "labels": ["a"], "on": true, "include": [],
+               "fillValues": {"lhs": null, "rhs": null}})
+    );
+    let (topk, rate) = (&data["lhs"], &data["rhs"]);
+    assert_eq!(topk["type"], "aggregation");
+    assert_eq!(topk["param"], json!({"type": "numberLiteral", "val": "3"}));
+    assert_eq!((&topk["grouping"], &topk["without"]), (&json!(["a"]), &json!(false)));
+    assert_eq!((&topk["expr"]["type"], &topk["expr"]["op"]), (&json!("unaryExpr"), &json!("-")));
+    assert_eq!(
+        topk["expr"]["expr"],
+        json!({"type": "vectorSelector", "name": "up", "offset": 300000, "offsetExpr": null,
+               "timestamp": null, "startOrEnd": null, "anchored": false, "smoothed": false,
+               "matchers": [{"type": "=", "name": "__name__", "value": "up"},
+                            {"type": "!=", "name": "b", "value": "c"}]})
+    );
+    assert_eq!(
+        rate["func"],
+        json!({"name": "rate", "argTypes": ["matrix"], "variadic": 0, "returnType": "vector"})
+    );
+    let matrix = &rate["args"][0];
+    assert_eq!((&matrix["type"], &matrix["timestamp"]), (&json!("matrixSelector"), &json!(2000)));
+    assert_eq!(
+        (&matrix["range"], &matrix["rangeExpr"]),
+        (
+            &json!(0),
+            &json!({"type": "durationExpr", "op": "+", "wrapped": false,
+            "lhs": {"type": "numberLiteral", "val": "3600"},
+            "rhs": {"type": "durationExpr", "op": "step", "lhs": null, "rhs": null, "wrapped": false}})
+        )
+    );
+}
+
+#[tokio::test]
 async fn limits_stats_and_lookback() {
     let fixture = filled().await;
     let answer = fixture.get("/api/v1/query?query=up&time=0&limit=1&stats=all").await;

@@ -12,7 +12,8 @@
 //! * `ladder`: the same of workloads that go all the way down to blocks and retention
 //! * `conformance`: where the conformance scripts lie, if they are there
 //! * `model`: random histories of a database against a map, which is in `history`
-//! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones
+//! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones;
+//!   `promql_generator` makes random expressions
 //! * `http_api`, `http_write`, `http_admin`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
@@ -45,6 +46,7 @@ mod http_write;
 mod ladder;
 mod manifest_format;
 mod model;
+mod promql_generator;
 mod promql_parse;
 mod promql_scripts;
 mod readme;

@@ -8,19 +8,6 @@ use silverback::promql::script::{ScriptReport, run_script};
 
 use crate::conformance::{self, tell};
 
-/// Scripts that do not pass entirely yet, and how many of their evaluations must. Raise a number when more pass, never lower
-/// it; drop the line when all do, and the table with its last line.
-const UNFINISHED: &[(&str, usize)] = &[
-    ("aggregators.test", 126),
-    ("extended_vectors.test", 120),
-    ("functions.test", 385),
-    ("histograms.test", 93),
-    ("info.test", 0),
-    ("limit.test", 18),
-    ("native_histograms.test", 15),
-    ("start_timestamps.test", 2),
-];
-
 /// Failures shown per script; the rest would bury them.
 const FAILURES_SHOWN_MAX: usize = 200;
 
@@ -69,11 +56,6 @@ fn conformance_scripts_pass() {
     let (evals, passed) =
         reports.iter().fold((0, 0), |(e, p), report| (e + report.evals, p + report.passed));
     tell(&format!("{} conformance scripts: {evals} evals, {passed} passed", reports.len()));
-    let mut bad = bad(&reports);
-    bad.retain(|name| {
-        let report = reports.iter().find(|report| report.name == *name);
-        let floor = UNFINISHED.iter().find(|(unfinished, _)| unfinished == name);
-        report.zip(floor).is_none_or(|(report, (_, floor))| report.passed < *floor)
-    });
+    let bad = bad(&reports);
     assert!(bad.is_empty(), "scripts with failures: {bad:?}");
 }

@@ -31,7 +31,7 @@ pub use math::math_function;
 pub use mixed::{MixedFunction, mixed_function, uses_start_times};
 pub use over_time::factor_problem;
 pub use sliding::{SlidingFunction, sliding_function};
-pub use table::signature;
+pub use table::{signature, signatures};
 
 pub use remarks::{Remark, Remarks};
 

@@ -13,6 +13,11 @@ pub fn signature(name: &str) -> Option<&'static Signature> {
     SIGNATURES.get(index)
 }
 
+/// All functions, sorted by name.
+pub fn signatures() -> &'static [Signature] {
+    SIGNATURES
+}
+
 const fn vector(name: &'static str, args: &'static [ValueType]) -> Signature {
     Signature {
         name,

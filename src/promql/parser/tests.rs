@@ -8,7 +8,6 @@ use super::cursor::LIST_MAX;
 use super::*;
 use crate::promql::ast::{At, ExprKind, Span};
 use crate::promql::lexer::{NESTING_MAX, OPERATORS_MAX};
-use crate::promql::testing::{scalar_expr, vector_expr};
 
 fn good(text: &str) -> Expr {
     parse(text, &ParseOptions::all()).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -572,21 +571,5 @@ proptest! {
         if let Ok(expr) = parse(&text, &ParseOptions::all()) {
             prop_assert!(parse(&expr.to_string(), &ParseOptions::all()).is_ok(), "{}", text);
         }
-    }
-
-    #[test]
-    fn a_cut_expression_parses_or_errs_inside_of_it(text in vector_expr(), cut in 0.0..1.0) {
-        let end = (text.len() as f64 * cut) as usize;
-        prop_assume!(text.is_char_boundary(end));
-        if let Err(error) = parse(&text[..end], &ParseOptions::all()) {
-            prop_assert!(error.line >= 1 && error.column as usize <= end + 1);
-        }
-    }
-
-    #[test]
-    fn the_generated_expressions_have_the_type_they_promise(vector in vector_expr(), scalar in scalar_expr()) {
-        use crate::promql::{ast::ValueType, check::value_type};
-        prop_assert_eq!(value_type(&good(&vector)), ValueType::Vector);
-        prop_assert_eq!(value_type(&good(&scalar)), ValueType::Scalar);
     }
 }

@@ -46,8 +46,7 @@ pub fn run_script(text: &str, name: &str) -> ScriptReport {
                 report.evals += 1;
                 match runner.run_eval(&eval) {
                     Ok(()) => report.passed += 1,
-                    Err(Flaw::Unsupported) => report.unsupported += 1,
-                    Err(Flaw::Wrong(message)) => {
+                    Err(message) => {
                         let message = format!("{}: {message}", eval.query);
                         report.failures.push(Failure { line: command.line, message });
                     }
@@ -71,25 +70,13 @@ fn script_options() -> EngineOptions {
     }
 }
 
-/// Why an evaluation did not pass.
-enum Flaw {
-    Unsupported,
-    Wrong(String),
-}
-
-impl From<String> for Flaw {
-    fn from(message: String) -> Flaw {
-        Flaw::Wrong(message)
-    }
-}
-
 struct Runner {
     engine: Engine,
     store: Store,
 }
 
 impl Runner {
-    fn run_eval(&self, eval: &Eval) -> Result<(), Flaw> {
+    fn run_eval(&self, eval: &Eval) -> Result<(), String> {
         let expr = match parse(&eval.query, &self.engine.options().parse) {
             Ok(expr) => expr,
             Err(error) => return check_error(eval, &error.into()),
@@ -102,15 +89,13 @@ impl Runner {
         let Some(pinned) = pinned(&expr, time) else { return Ok(()) };
         let text = pinned.to_string();
         for other in other_times(time) {
-            self.run_instant(eval, &text, other).map_err(|flaw| match flaw {
-                Flaw::Unsupported => Flaw::Unsupported,
-                Flaw::Wrong(message) => Flaw::Wrong(format!("as {text} at {other} ms: {message}")),
-            })?;
+            self.run_instant(eval, &text, other)
+                .map_err(|message| format!("as {text} at {other} ms: {message}"))?;
         }
         Ok(())
     }
 
-    fn run_range(&self, eval: &Eval, steps: Steps) -> Result<(), Flaw> {
+    fn run_range(&self, eval: &Eval, steps: Steps) -> Result<(), String> {
         let answer = match self.range(&eval.query, steps) {
             Ok(answer) => answer,
             Err(error) => return check_error(eval, &error),
@@ -118,7 +103,7 @@ impl Runner {
         check_notes(eval, &answer)?;
         match (&eval.expected, &answer.value) {
             (Expected::Series { series, .. }, Value::Matrix(got)) => {
-                Ok(compare_matrix(series, steps, got)?)
+                compare_matrix(series, steps, got)
             }
             (expected, got) => Err(wrong_kind(expected, got)),
         }
@@ -130,7 +115,7 @@ impl Runner {
     }
 
     /// The query as text at one time, then as the middle of a range query.
-    fn run_instant(&self, eval: &Eval, text: &str, time: Timestamp) -> Result<(), Flaw> {
+    fn run_instant(&self, eval: &Eval, text: &str, time: Timestamp) -> Result<(), String> {
         let answer = match self.engine.instant(&self.store.source, text, time, &Limits::default()) {
             Ok(answer) => answer,
             Err(error) => return check_error(eval, &error),
@@ -148,18 +133,19 @@ impl Runner {
         self.check_as_range(&eval.expected, text, time)
     }
 
-    fn check_as_range(&self, expected: &Expected, text: &str, time: Timestamp) -> Result<(), Flaw> {
+    fn check_as_range(
+        &self,
+        expected: &Expected,
+        text: &str,
+        time: Timestamp,
+    ) -> Result<(), String> {
         let steps = Steps {
             start: time - RANGE_CHECK_STEP_MS,
             end: time + RANGE_CHECK_STEP_MS,
             step_ms: RANGE_CHECK_STEP_MS,
         };
-        let in_range = |message: String| Flaw::Wrong(format!("as a range query: {message}"));
-        let answer = match self.range(text, steps) {
-            Ok(answer) => answer,
-            Err(QueryError::Unsupported(_)) => return Err(Flaw::Unsupported),
-            Err(error) => return Err(in_range(error.to_string())),
-        };
+        let in_range = |message: String| format!("as a range query: {message}");
+        let answer = self.range(text, steps).map_err(|error| in_range(error.to_string()))?;
         let Value::Matrix(matrix) = &answer.value else {
             return Err(in_range("not a matrix".to_string()));
         };
@@ -187,20 +173,17 @@ fn other_times(time: Timestamp) -> Vec<Timestamp> {
     if time == 0 { vec![-1_000, 0, 1_000] } else { vec![-10 * time, 0, time / 5, time, 10 * time] }
 }
 
-fn check_error(eval: &Eval, error: &QueryError) -> Result<(), Flaw> {
-    if matches!(error, QueryError::Unsupported(_)) {
-        return Err(Flaw::Unsupported);
-    }
+fn check_error(eval: &Eval, error: &QueryError) -> Result<(), String> {
     let text = error.to_string();
     match &eval.expected {
         Expected::Failure(pattern) if pattern.matches(&text) => Ok(()),
         Expected::Failure(TextPattern::Exact(wanted)) => {
-            Err(Flaw::Wrong(format!("expected the error {wanted:?}; got {text:?}")))
+            Err(format!("expected the error {wanted:?}; got {text:?}"))
         }
         Expected::Failure(pattern) => {
-            Err(Flaw::Wrong(format!("expected an error like {pattern:?}; got {text:?}")))
+            Err(format!("expected an error like {pattern:?}; got {text:?}"))
         }
-        _ => Err(Flaw::Wrong(format!("unexpected error {text:?}"))),
+        _ => Err(format!("unexpected error {text:?}")),
     }
 }
 
@@ -217,8 +200,8 @@ fn compare_scalar(expected: f64, got: f64) -> Result<(), String> {
     }
 }
 
-fn check_value(expected: &Expected, got: &Value) -> Result<(), Flaw> {
-    let checked = match (expected, got) {
+fn check_value(expected: &Expected, got: &Value) -> Result<(), String> {
+    match (expected, got) {
         (Expected::Scalar(expected), Value::Scalar { value, .. }) => {
             compare_scalar(*expected, *value)
         }
@@ -232,12 +215,11 @@ fn check_value(expected: &Expected, got: &Value) -> Result<(), Flaw> {
         (Expected::RangeVector { series, steps }, Value::Matrix(matrix)) => {
             compare_matrix(series, *steps, matrix)
         }
-        _ => return Err(wrong_kind(expected, got)),
-    };
-    Ok(checked?)
+        _ => Err(wrong_kind(expected, got)),
+    }
 }
 
-fn wrong_kind(expected: &Expected, got: &Value) -> Flaw {
+fn wrong_kind(expected: &Expected, got: &Value) -> String {
     let wanted = match expected {
         Expected::Failure(_) => "an error",
         Expected::Scalar(_) => "a scalar",
@@ -245,7 +227,7 @@ fn wrong_kind(expected: &Expected, got: &Value) -> Flaw {
         Expected::Series { .. } => "series",
         Expected::RangeVector { .. } => "a range vector",
     };
-    Flaw::Wrong(format!("expected {wanted}; got {got:?}"))
+    format!("expected {wanted}; got {got:?}")
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ fn benchmark(options: &Options, speed: &SpeedOptions, report: &mut Report) -> Re
     println!("{} series, {} samples", extent.series(), extent.samples());
     load::load(&extent, &mut servers)?;
     let inside = inside(&extent, &mut servers, report);
+    println!("{inside}");
     let mut classes = classes::classes(&extent);
     classes.retain(|class| class.name().contains(&speed.only));
     let effort = Effort { rounds: speed.rounds, class_max: speed.class_max };
@@ -91,6 +92,7 @@ fn benchmark(options: &Options, speed: &SpeedOptions, report: &mut Report) -> Re
     let mut held = Vec::new();
     for class in &classes {
         let measured = measure::measure(class, &extent, &mut servers, effort);
+        servers.iter_mut().try_for_each(|server| server.process.check_running())?;
         let row = Row::new(&kinds, class, &measured);
         println!("{}", row.markdown());
         rows.push(row.markdown());
