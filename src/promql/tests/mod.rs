@@ -6,6 +6,7 @@ mod calls;
 mod labels;
 mod limits;
 mod naive;
+mod native;
 mod operators;
 mod selectors;
 
