@@ -7,6 +7,7 @@ mod histograms;
 mod labels;
 mod limits;
 mod naive;
+mod native;
 mod operators;
 mod selectors;
 
