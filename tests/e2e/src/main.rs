@@ -1,13 +1,14 @@
 //! End-to-end checks of the `silverback` binary: starting and stopping, kills, power cuts, and a real Prometheus. Each
 //! prints a line per check and ends with `N passed, N failed, N skipped`.
 //!
-//! `e2e startup|kill|power-cut|peer|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
+//! `e2e startup|kill|power-cut|peer|promql|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
 //! `e2e queries [--binary ...] [--series 100000] [--hours 2] [--rounds 20] [--peers prometheus,victoria-metrics]
 //! [--class-seconds 300] [--only 'part of a query|another one']`
 
 #![allow(clippy::print_stdout, reason = "a check reports on standard output")]
 #![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
 
+mod client;
 mod compare;
 mod crash;
 mod forced;
@@ -18,6 +19,7 @@ mod oracle;
 mod peer;
 mod power_cut;
 mod process;
+mod promql;
 mod queries;
 mod remote_write;
 mod report;
@@ -101,6 +103,9 @@ fn main() -> ExitCode {
     }
     if run("peer") {
         peer::run(&options, &mut report);
+    }
+    if run("peer") || what == "promql" {
+        promql::run(&options, &mut report);
     }
     match what.as_str() {
         "queries" => speed::run(&options, &mut report),

@@ -3,7 +3,6 @@
 //! what counts is that memory and blocks give the same answers.
 
 mod classes;
-mod client;
 mod data;
 mod inside;
 mod load;
