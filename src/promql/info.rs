@@ -28,6 +28,7 @@ pub fn build<'q>(
     let targets = Targets::of(base.series(), &request);
     let choices = info_metrics::choices(plan, &request, shift, &targets)?;
     let (series, parts) = results(base.series(), &request, &targets, &choices);
+    plan.query.keep_labels(&series)?;
     let is_split = parts.windows(2).any(|pair| pair[0].base == pair[1].base);
     let base = if is_split { Box::new(Materialized::of(plan.query, base)?) } else { base };
     Ok(merge_equal(Box::new(Enriched { query: plan.query, base, series, parts, choices })))

@@ -157,7 +157,7 @@ fn candidates<'q>(
     let matchers = request.names.iter().chain(&request.data).cloned().collect();
     let selector = Selector { matchers, ..Selector::default() };
     let (query, timeline) = (plan.query, plan.timeline);
-    let infos = InstantSelector::shifted(query, &selector, timeline, shift, Take::TimeOfFloat)?;
+    let infos = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
     let mut scratch = Scratch::default();
     for (index, meta) in infos.series().iter().enumerate() {
         let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
