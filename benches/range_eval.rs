@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use silverback::model::{Labels, Matcher, TimeRange};
 use silverback::promql::engine::{Engine, EngineOptions, Limits};
-use silverback::read::{Columns, ReadError, SeriesSet, Source};
+use silverback::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use silverback::sync::Arc;
 
 const SERIES: usize = 10_000;
@@ -61,6 +61,10 @@ impl Counters {
 impl Source for Counters {
     fn select(&self, _: &[Matcher], _: TimeRange) -> Result<Box<dyn SeriesSet>, ReadError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn estimate(&self, _: &[Matcher], _: TimeRange) -> Result<Estimate, ReadError> {
+        Ok(Estimate { series: SERIES as u64, samples: (SERIES * SAMPLES) as u64 })
     }
 
     fn label_names(&self, _: &[Matcher], _: TimeRange) -> Result<Vec<String>, ReadError> {

@@ -29,18 +29,27 @@ async fn answer(
     headers: &HeaderMap,
     action: fn(&Db) -> Result<(), StoreError>,
 ) -> Response {
-    if !api.options.admin_enabled {
-        return ApiError::new(ErrorType::Unavailable, "admin APIs disabled").into_response();
-    }
-    // A page on any site could otherwise keep the disk of a server busy that listens on its visitor's machine.
-    if headers.contains_key(header::ORIGIN) {
-        let refused = ApiError::bad_data("admin requests from web pages are refused");
-        return refused.with_status(StatusCode::FORBIDDEN);
+    if let Some(refusal) = refusal(api, headers) {
+        return refusal;
     }
     match run(api, action).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => error.into_response(),
     }
+}
+
+/// The answer to a request that only administrators may send, if it is not to be done.
+pub(super) fn refusal(api: &Api, headers: &HeaderMap) -> Option<Response> {
+    if !api.options.admin_enabled {
+        let disabled = ApiError::new(ErrorType::Unavailable, "admin APIs disabled");
+        return Some(disabled.into_response());
+    }
+    // A page on any site could otherwise keep the disk of a server busy that listens on its visitor's machine.
+    if headers.contains_key(header::ORIGIN) {
+        let refused = ApiError::bad_data("admin requests from web pages are refused");
+        return Some(refused.with_status(StatusCode::FORBIDDEN));
+    }
+    None
 }
 
 async fn run(api: &Api, action: fn(&Db) -> Result<(), StoreError>) -> Result<(), ApiError> {

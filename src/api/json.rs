@@ -13,6 +13,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::model::histogram::Bucket;
 use crate::model::{Histogram, Labels, Timestamp};
+use crate::sync::{Arc, AtomicBool, Ordering};
 
 /// Size of the pieces an answer is built and sent in: compression and the executor handle one at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -22,10 +23,14 @@ const EXPONENT_FROM: f64 = 1e21;
 /// Warnings, and infos, of one answer: the rest is counted, as in Prometheus.
 const ANNOTATIONS_MAX: usize = 10;
 
-/// The answer would be larger than the limit.
+/// Why an answer is not written to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge {
-    pub limit_bytes: usize,
+pub enum WriteError {
+    TooLarge {
+        limit_bytes: usize,
+    },
+    /// Nobody waits for it any more.
+    Canceled,
 }
 
 /// Collects the text of one answer.
@@ -34,6 +39,8 @@ pub struct JsonWriter {
     current: Vec<u8>,
     full_bytes: usize,
     limit_bytes: usize,
+    /// Set by whoever no longer wants the answer.
+    canceled: Option<Arc<AtomicBool>>,
     number: String,
 }
 
@@ -44,8 +51,15 @@ impl JsonWriter {
             current: Vec::new(),
             full_bytes: 0,
             limit_bytes,
+            canceled: None,
             number: String::new(),
         }
+    }
+
+    /// Stops at the next [`JsonWriter::check`] once the flag is set.
+    pub fn until(mut self, canceled: &Arc<AtomicBool>) -> JsonWriter {
+        self.canceled = Some(canceled.clone());
+        self
     }
 
     /// Text that is JSON already.
@@ -145,7 +159,7 @@ impl JsonWriter {
         self.current.push(b'}');
     }
 
-    pub fn strings<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> Result<(), TooLarge> {
+    pub fn strings<'a>(&mut self, items: impl Iterator<Item = &'a str>) -> Result<(), WriteError> {
         self.current.push(b'[');
         for (index, item) in items.enumerate() {
             self.separator(index);
@@ -159,10 +173,13 @@ impl JsonWriter {
     /// To be called between the elements of anything long: closes a full chunk.
     ///
     /// # Errors
-    /// The answer is over its limit.
-    pub fn check(&mut self) -> Result<(), TooLarge> {
+    /// The answer is over its limit, or nobody waits for it any more.
+    pub fn check(&mut self) -> Result<(), WriteError> {
         if self.full_bytes + self.current.len() > self.limit_bytes {
-            return Err(TooLarge { limit_bytes: self.limit_bytes });
+            return Err(WriteError::TooLarge { limit_bytes: self.limit_bytes });
+        }
+        if self.canceled.as_ref().is_some_and(|canceled| canceled.load(Ordering::Relaxed)) {
+            return Err(WriteError::Canceled);
         }
         if self.current.len() >= CHUNK_BYTES {
             self.close_chunk();
@@ -190,7 +207,7 @@ impl JsonWriter {
         mut self,
         warnings: &[String],
         infos: &[String],
-    ) -> Result<JsonBody, TooLarge> {
+    ) -> Result<JsonBody, WriteError> {
         self.annotations("warnings", "warning", warnings);
         self.annotations("infos", "info", infos);
         self.raw("}");

@@ -9,12 +9,20 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::Api;
+use super::active::Asked;
 use super::error::ApiError;
 use super::json::{JsonBody, JsonWriter};
 use super::params::{Params, unescape_label_name};
-use super::query::{TRUNCATED, in_slot, timeout};
+use super::query::{TRUNCATED, timeout};
+use super::slots::in_slot;
 use crate::model::{Labels, Matcher, TimeRange};
+use crate::promql::budget::Held;
+use crate::promql::engine::Limits;
+use crate::promql::value::QueryError;
 use crate::read::{ReadError, Source};
+
+/// Label sets between two looks at the deadline.
+const THINGS_PER_CHECK: usize = 1_000;
 
 /// What the three endpoints ask for.
 struct Selection {
@@ -52,20 +60,32 @@ pub async fn series(State(api): State<Arc<Api>>, params: Params) -> Result<Respo
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let selection = Selection::from_params(&params)?;
-    let timeout = timeout(&api, &params)?;
-    in_slot(api, timeout, move |api, _, _| list_series(api, &selection)).await
+    let asked = asked(&api, &params, "series")?;
+    in_slot(api, asked, move |api, limits, _| list_series(api, &selection, limits)).await
 }
 
-fn list_series(api: &Api, selection: &Selection) -> Result<JsonBody, ApiError> {
-    let view = api.db()?.view();
+/// A request as the list of active queries shows it: by what it selects.
+fn asked(api: &Api, params: &Params, endpoint: &'static str) -> Result<Asked, ApiError> {
+    let text = params.all("match[]").collect::<Vec<_>>().join(" ");
+    Ok(Asked { endpoint, text, client: params.client, timeout: timeout(api, params)? })
+}
+
+fn list_series(api: &Api, selection: &Selection, limits: &Limits) -> Result<JsonBody, ApiError> {
+    let (view, held) = (api.db()?.view(), Holding(limits));
     let mut warnings = Vec::new();
     let mut union = BTreeSet::new();
     for matchers in &selection.sets {
         let set = view.select(matchers, selection.range)?;
+        held.select(set.len())?;
         warnings.extend(set.warnings());
-        union.extend(set.labels()?.iter().cloned());
+        for (index, labels) in set.labels()?.iter().enumerate() {
+            held.check_at(index)?;
+            if union.insert(labels.clone()) {
+                held.keep(size_of::<Labels>() + labels.heap_bytes())?;
+            }
+        }
     }
-    let mut out = JsonWriter::new(api.options.response_max_bytes);
+    let mut out = JsonWriter::new(api.options.response_max_bytes).until(&limits.canceled);
     out.begin_success();
     out.raw("[");
     for (index, labels) in take(&union, selection.limit, &mut warnings).enumerate() {
@@ -75,6 +95,26 @@ fn list_series(api: &Api, selection: &Selection) -> Result<JsonBody, ApiError> {
     }
     out.raw("]");
     Ok(out.end_success(&warnings, &[])?)
+}
+
+/// What a request may hold, and for how long.
+struct Holding<'a>(&'a Limits);
+
+impl Holding<'_> {
+    /// At every so many things: does anybody still wait for the answer?
+    fn check_at(&self, index: usize) -> Result<(), QueryError> {
+        if index.is_multiple_of(THINGS_PER_CHECK) { self.0.check() } else { Ok(()) }
+    }
+
+    fn select(&self, series: usize) -> Result<(), QueryError> {
+        self.0.budget.as_ref().map_or(Ok(()), |budget| budget.select(series))
+    }
+
+    /// Holds bytes until the request is answered.
+    fn keep(&self, bytes: usize) -> Result<(), QueryError> {
+        let Some(budget) = &self.0.budget else { return Ok(()) };
+        budget.hold_bytes(bytes).map(Held::keep)
+    }
 }
 
 /// The first `limit` label sets, with a warning if that leaves some out.
@@ -95,11 +135,11 @@ pub async fn label_names(
     params: Params,
 ) -> Result<Response, ApiError> {
     let selection = Selection::from_params(&params)?;
-    let timeout = timeout(&api, &params)?;
-    in_slot(api, timeout, move |api, _, _| {
+    let asked = asked(&api, &params, "labels")?;
+    in_slot(api, asked, move |api, limits, _| {
         let view = api.db()?.view();
         let names = selection.union(|matchers, range| view.label_names(matchers, range))?;
-        list_strings(api, &names, selection.limit)
+        list_strings(api, &names, selection.limit, limits)
     })
     .await
 }
@@ -115,21 +155,29 @@ pub async fn label_values(
         return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
     }
     let selection = Selection::from_params(&params)?;
-    let timeout = timeout(&api, &params)?;
-    in_slot(api, timeout, move |api, _, _| {
+    let asked = asked(&api, &params, "label_values")?;
+    in_slot(api, asked, move |api, limits, _| {
         let view = api.db()?.view();
         let values =
             selection.union(|matchers, range| view.label_values(&name, matchers, range))?;
-        list_strings(api, &values, selection.limit)
+        list_strings(api, &values, selection.limit, limits)
     })
     .await
 }
 
-fn list_strings(api: &Api, all: &[String], limit: Option<usize>) -> Result<JsonBody, ApiError> {
+fn list_strings(
+    api: &Api,
+    all: &[String],
+    limit: Option<usize>,
+    limits: &Limits,
+) -> Result<JsonBody, ApiError> {
+    let held = Holding(limits);
+    held.check_at(0)?;
+    held.keep(all.iter().map(|text| size_of::<String>() + text.capacity()).sum())?;
     let limit = limit.unwrap_or(usize::MAX);
     let truncated = all.len() > limit;
     let warnings: &[String] = if truncated { &[TRUNCATED.to_string()] } else { &[] };
-    let mut out = JsonWriter::new(api.options.response_max_bytes);
+    let mut out = JsonWriter::new(api.options.response_max_bytes).until(&limits.canceled);
     out.begin_success();
     out.strings(all.iter().take(limit).map(String::as_str))?;
     Ok(out.end_success(warnings, &[])?)

@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::error::Limit;
 use crate::model::{Outcome, Reason};
 
 /// From a cached look-up to a query at its deadline.
@@ -42,7 +43,8 @@ pub struct Metrics {
     pub writes_turned_away: Family<ReasonLabel, Counter>,
     pub write_bytes: Counter,
     pub queries_running: Gauge,
-    pub queries_turned_away: Counter,
+    pub queries_queued: Gauge,
+    pub queries_turned_away: Family<ReasonLabel, Counter>,
     pub samples_queried: Counter,
 }
 
@@ -59,7 +61,8 @@ impl Default for Metrics {
             writes_turned_away: Family::default(),
             write_bytes: Counter::default(),
             queries_running: Gauge::default(),
-            queries_turned_away: Counter::default(),
+            queries_queued: Gauge::default(),
+            queries_turned_away: Family::default(),
             samples_queried: Counter::default(),
         };
         // A series that starts at 0 shows its first increase to `rate`.
@@ -67,23 +70,39 @@ impl Default for Metrics {
             let label = ReasonLabel { reason: reason.as_str() };
             metrics.samples_rejected.get_or_create(&label).inc_by(0);
         }
+        for limit in Limit::ALL {
+            let label = ReasonLabel { reason: limit.as_str() };
+            metrics.queries_turned_away.get_or_create(&label).inc_by(0);
+        }
         metrics
     }
 }
 
-/// Counts a running query until it is dropped.
-pub struct Running(Gauge);
+/// Counts a running or waiting query until it is dropped.
+pub struct Counted(Gauge);
 
-impl Drop for Running {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
 impl Metrics {
-    pub fn query_running(&self) -> Running {
+    pub fn query_running(&self) -> Counted {
         self.queries_running.inc();
-        Running(self.queries_running.clone())
+        Counted(self.queries_running.clone())
+    }
+
+    /// Counts one more waiting query, unless `most` do already.
+    pub fn query_queued(&self, most: usize) -> Option<Counted> {
+        let before = usize::try_from(self.queries_queued.inc()).unwrap_or(0);
+        let counted = Counted(self.queries_queued.clone());
+        (before < most).then_some(counted)
+    }
+
+    pub fn query_turned_away(&self, limit: Limit) {
+        let label = ReasonLabel { reason: limit.as_str() };
+        self.queries_turned_away.get_or_create(&label).inc();
     }
 
     /// Counts what became of the samples of a write request.
@@ -115,9 +134,10 @@ impl Metrics {
         self.register_writes(registry.sub_registry_with_prefix("remote_write"));
         let query = registry.sub_registry_with_prefix("query");
         query.register("running", "Queries being evaluated", self.queries_running.clone());
+        query.register("queued", "Queries that wait for their turn", self.queries_queued.clone());
         query.register(
             "turned_away",
-            "Queries that found no free slot before their deadline",
+            "Queries that were not answered, by the limit they went over",
             self.queries_turned_away.clone(),
         );
         query.register(

@@ -1,14 +1,17 @@
 //! The Prometheus HTTP API: routes, parameters, answers. `server` feeds it requests, `telemetry` reads its metrics. Knows
 //! the database as [`Db`] and queries as [`Engine`]; nothing of sockets, flags or logs' formats.
 //!
-//! Reading order: `mod` (state and routes), `params`, `query`, `parse`, `metadata`, `write`, `admin`, `status`, `page`; `json`, `error`,
-//! `body`, `budget` and `calendar` are the tools of those; `layers` is what happens around every request.
+//! Reading order: `mod` (state and routes), `params`, `slots`, `query`, `explain`, `parse`, `metadata`, `active`, `write`, `admin`,
+//! `status`, `page`; `json`, `stats`, `error`, `body`, `budget` and `calendar` are the tools of those; `layers` is what happens
+//! around every request.
 
+pub mod active;
 pub mod admin;
 pub mod body;
 pub mod budget;
 pub mod calendar;
 pub mod error;
+pub mod explain;
 pub mod json;
 pub mod layers;
 pub mod metadata;
@@ -17,6 +20,8 @@ pub mod page;
 pub mod params;
 pub mod parse;
 pub mod query;
+pub mod slots;
+pub mod stats;
 pub mod status;
 pub mod write;
 
@@ -29,6 +34,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use self::active::ActiveQueries;
 use self::budget::Budget;
 use self::metrics::Metrics;
 use crate::db::Db;
@@ -46,6 +52,8 @@ pub struct ApiOptions {
     pub query_timeout: Duration,
     /// Queries that run at once; more wait for their turn.
     pub query_concurrency_max: usize,
+    /// Queries that wait; more are turned away.
+    pub query_queue_max: usize,
     /// Text of one answer. It is held in full before it is sent, so that an error can still be told.
     pub response_max_bytes: usize,
     /// Compressed body of one write request.
@@ -72,6 +80,7 @@ impl Default for ApiOptions {
         ApiOptions {
             query_timeout: Duration::from_secs(120),
             query_concurrency_max: 20,
+            query_queue_max: 100,
             response_max_bytes: 64 << 20,
             write_body_max_bytes: 8 << 20,
             write_decoded_max_bytes: 32 << 20,
@@ -103,6 +112,7 @@ pub struct Api {
     pub metrics: Metrics,
     pub(crate) engine: Arc<Engine>,
     pub(crate) query_slots: Arc<Semaphore>,
+    pub(crate) active: Arc<ActiveQueries>,
     pub(crate) write_budget: Budget,
     pub(crate) write_buffers: Buffers,
     /// Held while an admin request is at work.
@@ -118,6 +128,7 @@ impl Api {
         Arc::new(Api {
             metrics: Metrics::default(),
             engine: Arc::new(Engine::new(options.engine.clone())),
+            active: Arc::default(),
             query_slots: Arc::new(Semaphore::new(options.query_concurrency_max)),
             write_budget: Budget::new(options.write_inflight_max_bytes, WRITE_ROOM_WAIT),
             write_buffers: Buffers::default(),
@@ -171,6 +182,16 @@ impl Api {
         self.write_budget.used_bytes()
     }
 
+    /// What all queries hold in memory now, or have reserved to hold.
+    pub fn query_memory_bytes(&self) -> u64 {
+        self.engine.pool().reserved_bytes()
+    }
+
+    /// What they may hold.
+    pub fn query_memory_budget_bytes(&self) -> u64 {
+        self.engine.pool().limit_bytes()
+    }
+
     /// The database; the gate in `layers` lets no request through before there is one.
     pub(crate) fn db(&self) -> Result<&Arc<Db>, crate::read::ReadError> {
         self.db.get().ok_or(crate::read::ReadError::Closed)
@@ -188,12 +209,15 @@ pub fn router(api: Arc<Api>) -> Router {
     let queries = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
+        .route("/query_explain", get(explain::explain).post(explain::explain))
         .route("/format_query", get(parse::format_query).post(parse::format_query))
         .route("/parse_query", get(parse::parse_query).post(parse::parse_query))
         .route("/series", get(metadata::series).post(metadata::series))
         .route("/labels", get(metadata::label_names).post(metadata::label_names))
         .route("/label/{name}/values", get(metadata::label_values))
         .route("/metadata", get(metadata::metric_metadata))
+        .route("/status/active_queries", get(active::list))
+        .route("/status/active_queries/{id}/cancel", post(active::cancel).put(active::cancel))
         .route("/status/buildinfo", get(status::build_info))
         .route("/status/flags", get(status::flags))
         .route("/status/runtimeinfo", get(status::runtime_info))

@@ -9,6 +9,7 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
+use super::active::ClientAddress;
 use super::body::{BodyError, discard, read_body};
 use super::calendar::parse_rfc3339;
 use super::error::ApiError;
@@ -34,13 +35,16 @@ const MAX_TIME_MS: Timestamp = 9_223_309_901_257_974_999;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params {
     pairs: Vec<(String, String)>,
+    /// Who sent them, if that is known.
+    pub client: Option<ClientAddress>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Response;
 
     async fn from_request(request: Request, _state: &S) -> Result<Params, Response> {
-        let mut params = Params::default();
+        let client = request.extensions().get::<ClientAddress>().copied();
+        let mut params = Params { client, ..Params::default() };
         let query = request.uri().query().unwrap_or("").as_bytes().to_vec();
         if request.method() == Method::POST && is_form(&request) {
             let body = read_form(&mut request.into_body()).await?;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::error::ApiError;
-use super::json::{JsonWriter, TooLarge};
+use super::json::{JsonWriter, WriteError};
 use super::params::Params;
 use crate::model::Matcher;
 use crate::promql::ast::{
@@ -48,7 +48,7 @@ fn parsed(api: &Api, params: &Params) -> Result<Expr, ApiError> {
 
 fn answer(
     api: &Api,
-    write: impl FnOnce(&mut JsonWriter) -> Result<(), TooLarge>,
+    write: impl FnOnce(&mut JsonWriter) -> Result<(), WriteError>,
 ) -> Result<Response, ApiError> {
     let mut out = JsonWriter::new(api.options.response_max_bytes);
     out.begin_success();
@@ -58,7 +58,7 @@ fn answer(
 }
 
 /// One node as an object. Keys are written with the comma before them, after `type`.
-fn write_node(out: &mut JsonWriter, expr: &Expr) -> Result<(), TooLarge> {
+fn write_node(out: &mut JsonWriter, expr: &Expr) -> Result<(), WriteError> {
     out.check()?;
     match &expr.kind {
         ExprKind::Number(number) => write_number(out, number),
@@ -130,12 +130,12 @@ fn text_field(out: &mut JsonWriter, name: &str, text: &str) {
     out.string(text);
 }
 
-fn names_field(out: &mut JsonWriter, name: &str, names: &[String]) -> Result<(), TooLarge> {
+fn names_field(out: &mut JsonWriter, name: &str, names: &[String]) -> Result<(), WriteError> {
     key(out, name);
     out.strings(names.iter().map(String::as_str))
 }
 
-fn node_field(out: &mut JsonWriter, name: &str, expr: Option<&Expr>) -> Result<(), TooLarge> {
+fn node_field(out: &mut JsonWriter, name: &str, expr: Option<&Expr>) -> Result<(), WriteError> {
     key(out, name);
     match expr {
         Some(expr) => write_node(out, expr),
@@ -160,7 +160,7 @@ fn seconds(value: f64) -> String {
     NumberLiteral { value, is_duration: false }.to_string()
 }
 
-fn write_selector(out: &mut JsonWriter, selector: &Selector) -> Result<(), TooLarge> {
+fn write_selector(out: &mut JsonWriter, selector: &Selector) -> Result<(), WriteError> {
     text_field(out, "name", selector.name.as_deref().unwrap_or(""));
     key(out, "matchers");
     write_matchers(out, &selector.matchers)?;
@@ -170,7 +170,7 @@ fn write_selector(out: &mut JsonWriter, selector: &Selector) -> Result<(), TooLa
     Ok(())
 }
 
-fn write_matchers(out: &mut JsonWriter, matchers: &[Matcher]) -> Result<(), TooLarge> {
+fn write_matchers(out: &mut JsonWriter, matchers: &[Matcher]) -> Result<(), WriteError> {
     out.raw("[");
     for (index, matcher) in matchers.iter().enumerate() {
         out.separator(index);
@@ -251,7 +251,7 @@ fn write_duration_node(out: &mut JsonWriter, duration: &DurationExpr, wrapped: b
     out.raw("}");
 }
 
-fn write_subquery(out: &mut JsonWriter, subquery: &Subquery) -> Result<(), TooLarge> {
+fn write_subquery(out: &mut JsonWriter, subquery: &Subquery) -> Result<(), WriteError> {
     node_field(out, "expr", Some(&subquery.expr))?;
     write_duration(out, "range", "rangeExpr", Some(&subquery.range));
     write_duration(out, "step", "stepExpr", subquery.step.as_ref());
@@ -259,7 +259,7 @@ fn write_subquery(out: &mut JsonWriter, subquery: &Subquery) -> Result<(), TooLa
     Ok(())
 }
 
-fn write_call(out: &mut JsonWriter, call: &Call) -> Result<(), TooLarge> {
+fn write_call(out: &mut JsonWriter, call: &Call) -> Result<(), WriteError> {
     let function = call.function;
     key(out, "func");
     out.raw("{\"name\":");
@@ -295,7 +295,7 @@ fn type_name(value_type: ValueType) -> &'static str {
     }
 }
 
-fn write_binary(out: &mut JsonWriter, binary: &Binary) -> Result<(), TooLarge> {
+fn write_binary(out: &mut JsonWriter, binary: &Binary) -> Result<(), WriteError> {
     text_field(out, "op", binary.op.as_str());
     node_field(out, "lhs", Some(&binary.lhs))?;
     node_field(out, "rhs", Some(&binary.rhs))?;

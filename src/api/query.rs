@@ -1,66 +1,51 @@
-//! `query` and `query_range`: parameters to an evaluation on a thread of its own, its result to JSON. A query waits for one of
-//! a limited number of slots, ends at its deadline, and is canceled when the client goes away.
+//! `query` and `query_range`: parameters to an evaluation in one of the `slots`, its result to JSON.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::error::{ApiError, ErrorType};
-use super::json::{JsonBody, JsonWriter, TooLarge};
+use super::active::Asked;
+use super::error::ApiError;
+use super::json::{JsonBody, JsonWriter, WriteError};
 use super::params::Params;
+use super::slots::in_slot;
+use super::stats::{StatsAsked, write_stats};
 use super::{Api, now};
-use crate::promql::engine::Limits;
-use crate::promql::value::{Answer, Element, MatrixSeries, QueryStats, Value, VectorElement};
-use crate::sync::{AtomicBool, Ordering};
+use crate::promql::engine::{Limits, Steps, When};
+use crate::promql::value::{Answer, Element, MatrixSeries, Value, VectorElement};
 
 /// Points of one series in an answer, first one not counted: as in Prometheus, so that dashboards ask for the same steps.
 const STEPS_MAX: i64 = 11_000;
 /// What Prometheus says when `limit` cut an answer.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
-/// Times of the stages of a query, for `stats`.
-#[derive(Debug, Clone, Copy)]
-struct Timings {
-    queued: Duration,
-    evaluated: Duration,
-}
-
 /// What of the request shapes the answer.
 struct Shape {
     limit: Option<usize>,
-    stats: bool,
+    stats: StatsAsked,
 }
 
 pub async fn instant(State(api): State<Arc<Api>>, params: Params) -> Result<Response, ApiError> {
-    let time = params.time_or("time", now())?;
-    let request = Request::from_params(&api, &params)?;
-    let text = params.get("query").to_string();
-    request
-        .run(api, move |api, limits| {
-            let view = api.db()?.view();
-            Ok(api.engine.instant(&view, &text, time, limits)?)
-        })
-        .await
+    let when = When::At(params.time_or("time", now())?);
+    answer(api, params, "query", when).await
 }
 
 pub async fn range(State(api): State<Arc<Api>>, params: Params) -> Result<Response, ApiError> {
+    let when = When::Over(steps(&params)?);
+    answer(api, params, "query_range", when).await
+}
+
+/// `start`, `end` and `step`, all required.
+pub(super) fn steps(params: &Params) -> Result<Steps, ApiError> {
     let (start, end) = (params.time("start")?, params.time("end")?);
     if end < start {
         return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
     }
     let step_ms = params.duration_ms("step")?;
     check_steps(start, end, step_ms)?;
-    let request = Request::from_params(&api, &params)?;
-    let text = params.get("query").to_string();
-    request
-        .run(api, move |api, limits| {
-            let view = api.db()?.view();
-            Ok(api.engine.range(&view, &text, start, end, step_ms, limits)?)
-        })
-        .await
+    Ok(Steps { start, end, step_ms })
 }
 
 fn check_steps(start: i64, end: i64, step_ms: i64) -> Result<(), ApiError> {
@@ -78,38 +63,42 @@ fn check_steps(start: i64, end: i64, step_ms: i64) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What both kinds of query have in common.
-struct Request {
-    timeout: Duration,
-    lookback_delta_ms: Option<i64>,
-    shape: Shape,
+async fn answer(
+    api: Arc<Api>,
+    params: Params,
+    endpoint: &'static str,
+    when: When,
+) -> Result<Response, ApiError> {
+    let asked = asked(&api, &params, endpoint)?;
+    let text = asked.text.clone();
+    let lookback_delta_ms = lookback_delta_ms(&params)?;
+    let shape = Shape { limit: params.limit()?, stats: StatsAsked::of(params.get("stats")) };
+    in_slot(api, asked, move |api, limits, queued| {
+        let step_stats = shape.stats == StatsAsked::All;
+        let limits = Limits { lookback_delta_ms, step_stats, ..limits.clone() };
+        let view = api.db()?.view();
+        let answer = match when {
+            When::At(time) => api.engine.instant(&view, &text, time, &limits)?,
+            When::Over(Steps { start, end, step_ms }) => {
+                api.engine.range(&view, &text, start, end, step_ms, &limits)?
+            }
+        };
+        api.metrics.samples_queried.inc_by(answer.stats.samples_queryable);
+        let out = JsonWriter::new(api.options.response_max_bytes).until(&limits.canceled);
+        Ok(write_answer(out, answer, &shape, queued)?)
+    })
+    .await
 }
 
-impl Request {
-    fn from_params(api: &Api, params: &Params) -> Result<Request, ApiError> {
-        Ok(Request {
-            timeout: timeout(api, params)?,
-            lookback_delta_ms: params.duration_ms_opt("lookback_delta")?.filter(|ms| *ms > 0),
-            shape: Shape { limit: params.limit()?, stats: !params.get("stats").is_empty() },
-        })
-    }
+/// A query as the list of active ones shows it.
+pub(super) fn asked(api: &Api, params: &Params, endpoint: &'static str) -> Result<Asked, ApiError> {
+    let (text, client) = (params.get("query").to_string(), params.client);
+    Ok(Asked { endpoint, text, client, timeout: timeout(api, params)? })
+}
 
-    async fn run(
-        self,
-        api: Arc<Api>,
-        evaluate: impl FnOnce(&Api, &Limits) -> Result<Answer, ApiError> + Send + 'static,
-    ) -> Result<Response, ApiError> {
-        let (limit_bytes, shape) = (api.options.response_max_bytes, self.shape);
-        let lookback_delta_ms = self.lookback_delta_ms;
-        in_slot(api, self.timeout, move |api, limits, queued| {
-            let begun = Instant::now();
-            let answer = evaluate(api, &Limits { lookback_delta_ms, ..limits.clone() })?;
-            api.metrics.samples_queried.inc_by(answer.stats.samples_queryable);
-            let timings = Timings { queued, evaluated: begun.elapsed() };
-            Ok(write_answer(answer, &shape, timings, limit_bytes)?)
-        })
-        .await
-    }
+/// The lookback that a request asks for.
+pub(super) fn lookback_delta_ms(params: &Params) -> Result<Option<i64>, ApiError> {
+    Ok(params.duration_ms_opt("lookback_delta")?.filter(|ms| *ms > 0))
 }
 
 /// The smaller of `timeout` and the flag.
@@ -119,66 +108,23 @@ pub(super) fn timeout(api: &Api, params: &Params) -> Result<Duration, ApiError> 
     Ok(asked.map_or(api.options.query_timeout, |asked| asked.min(api.options.query_timeout)))
 }
 
-/// Sets the flag of a query when the future that waits for it is dropped, which is what happens when the client leaves.
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Runs `work` on a blocking thread once there is a slot. The slot stays taken until the thread is done, also when
-/// nobody waits any more, so that canceled queries count while they still cost.
-pub(super) async fn in_slot(
-    api: Arc<Api>,
-    timeout: Duration,
-    work: impl FnOnce(&Api, &Limits, Duration) -> Result<JsonBody, ApiError> + Send + 'static,
-) -> Result<Response, ApiError> {
-    let arrived = Instant::now();
-    let canceled = Arc::new(AtomicBool::new(false));
-    let _guard = CancelOnDrop(canceled.clone());
-    let slot = tokio::time::timeout(timeout, api.query_slots.clone().acquire_owned()).await;
-    let Ok(Ok(slot)) = slot else {
-        api.metrics.queries_turned_away.inc();
-        return Err(ApiError::new(ErrorType::Timeout, "query timed out in query queue"));
-    };
-    let queued = arrived.elapsed();
-    let limits = Limits { deadline: Some(arrived + timeout), canceled, lookback_delta_ms: None };
-    let done = tokio::task::spawn_blocking(move || {
-        let _slot = slot;
-        let _running = api.metrics.query_running();
-        work(&api, &limits, queued)
-    });
-    match done.await {
-        Ok(body) => {
-            let headers = [(header::CONTENT_TYPE, "application/json")];
-            Ok((headers, axum::body::Body::new(body?)).into_response())
-        }
-        Err(stopped) => {
-            tracing::error!(error = %stopped, "a query stopped without an answer");
-            Err(ApiError::new(ErrorType::Internal, "the query stopped without an answer"))
-        }
-    }
-}
-
 fn write_answer(
+    mut out: JsonWriter,
     mut answer: Answer,
     shape: &Shape,
-    timings: Timings,
-    limit_bytes: usize,
-) -> Result<JsonBody, TooLarge> {
+    queued: Duration,
+) -> Result<JsonBody, WriteError> {
     if truncate(&mut answer.value, shape.limit) {
         answer.warnings.push(TRUNCATED.to_string());
     }
-    let mut out = JsonWriter::new(limit_bytes);
     out.begin_success();
     out.raw("{\"resultType\":\"");
     out.raw(result_type(&answer.value));
     out.raw("\",\"result\":");
     write_value(&mut out, &answer.value)?;
-    if shape.stats {
-        write_stats(&mut out, &answer.stats, timings);
+    if shape.stats != StatsAsked::None {
+        out.raw(",\"stats\":");
+        write_stats(&mut out, &answer.stats, queued)?;
     }
     out.raw("}");
     out.end_success(&answer.warnings, &answer.infos)
@@ -209,7 +155,7 @@ fn result_type(value: &Value) -> &'static str {
     }
 }
 
-fn write_value(out: &mut JsonWriter, value: &Value) -> Result<(), TooLarge> {
+fn write_value(out: &mut JsonWriter, value: &Value) -> Result<(), WriteError> {
     match value {
         Value::Scalar { timestamp, value } => out.point(*timestamp, *value),
         Value::String { timestamp, value } => {
@@ -225,7 +171,7 @@ fn write_value(out: &mut JsonWriter, value: &Value) -> Result<(), TooLarge> {
     Ok(())
 }
 
-fn write_vector(out: &mut JsonWriter, elements: &[VectorElement]) -> Result<(), TooLarge> {
+fn write_vector(out: &mut JsonWriter, elements: &[VectorElement]) -> Result<(), WriteError> {
     out.raw("[");
     for (index, element) in elements.iter().enumerate() {
         out.separator(index);
@@ -245,7 +191,7 @@ fn write_vector(out: &mut JsonWriter, elements: &[VectorElement]) -> Result<(), 
     Ok(())
 }
 
-fn write_matrix(out: &mut JsonWriter, all: &[MatrixSeries]) -> Result<(), TooLarge> {
+fn write_matrix(out: &mut JsonWriter, all: &[MatrixSeries]) -> Result<(), WriteError> {
     out.raw("[");
     for (index, series) in all.iter().enumerate() {
         out.separator(index);
@@ -264,34 +210,20 @@ fn write_matrix(out: &mut JsonWriter, all: &[MatrixSeries]) -> Result<(), TooLar
     Ok(())
 }
 
-fn write_stats(out: &mut JsonWriter, stats: &QueryStats, timings: Timings) {
-    let (queued, evaluated) = (timings.queued.as_secs_f64(), timings.evaluated.as_secs_f64());
-    out.raw(&format!(
-        ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{evaluated},\"resultSortTime\":0,\
-         \"queryPreparationTime\":0,\"innerEvalTime\":{evaluated},\"execQueueTime\":{queued},\
-         \"execTotalTime\":{}}},\"samples\":{{\"totalQueryableSamples\":{},\"samplesRead\":{},\
-         \"peakSamples\":{}}}}}",
-        queued + evaluated,
-        stats.samples_queryable,
-        stats.samples_read,
-        stats.samples_peak,
-    ));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ApiOptions;
     use crate::model::Labels;
+    use crate::promql::value::QueryStats;
     use crate::read::Columns;
     use http_body_util::BodyExt;
 
-    const TIMINGS: Timings = Timings { queued: Duration::ZERO, evaluated: Duration::ZERO };
-
     async fn text(value: Value, limit: Option<usize>, stats: bool) -> String {
-        let stats_of = QueryStats { samples_queryable: 7, samples_read: 5, samples_peak: 3 };
+        let stats_of = QueryStats { samples_queryable: 7, ..QueryStats::default() };
         let answer = Answer { value, warnings: vec![], infos: vec![], stats: stats_of };
-        let body = write_answer(answer, &Shape { limit, stats }, TIMINGS, 1 << 20).unwrap();
+        let stats = if stats { StatsAsked::Some } else { StatsAsked::None };
+        let (out, shape) = (JsonWriter::new(1 << 20), Shape { limit, stats });
+        let body = write_answer(out, answer, &shape, Duration::ZERO).unwrap();
         String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
@@ -335,48 +267,6 @@ mod tests {
         let samples = &json["data"]["stats"]["samples"];
         assert_eq!(samples["totalQueryableSamples"], 7);
         assert!(json["data"]["stats"]["timings"]["execTotalTime"].is_number());
-    }
-
-    /// Waits until `count` queries run.
-    async fn running(api: &Api, count: i64) {
-        while api.metrics.queries_running.get() != count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    fn empty() -> JsonBody {
-        let mut out = JsonWriter::new(100);
-        out.begin_success();
-        out.raw("[]");
-        out.end_success(&[], &[]).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_request_that_is_dropped_cancels_its_query_and_frees_the_slot() {
-        let options = ApiOptions { query_concurrency_max: 1, ..ApiOptions::default() };
-        let api = Api::new(options);
-        let minute = Duration::from_secs(60);
-        let request = tokio::spawn(in_slot(api.clone(), minute, |_, limits, _| {
-            while !limits.canceled.load(Ordering::Relaxed) {
-                std::thread::yield_now();
-            }
-            Ok(empty())
-        }));
-        running(&api, 1).await;
-        request.abort();
-        running(&api, 0).await;
-        assert!(in_slot(api, minute, |_, _, _| Ok(empty())).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_query_that_panics_is_an_internal_error_and_frees_its_slot() {
-        let options = ApiOptions { query_concurrency_max: 1, ..ApiOptions::default() };
-        let api = Api::new(options);
-        for _ in 0..2 {
-            let stopped = in_slot(api.clone(), Duration::from_secs(60), |_, _, _| panic!("a bug"));
-            assert_eq!(stopped.await.unwrap_err().kind, ErrorType::Internal);
-        }
-        running(&api, 0).await;
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::encoding::column::decode_floats;
 use crate::fs::sealed::FileError;
 use crate::model::groups::{GroupKeys, LabelGroups, NO_VALUE};
 use crate::model::{Labels, LabelsBuilder, Matcher, TimeRange, Timestamp};
-use crate::read::{Columns, ReadError, SeriesSet, Source};
+use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::sync::{Arc, OnceLock};
 
 /// Timestamps that a selection keeps decoded, 8 bytes each: the columns of a thousand targets for two hours.
@@ -112,6 +112,16 @@ impl Source for BlockSource {
         let labels = OnceLock::new();
         let columns = ColumnCache::new(SET_TIMESTAMPS_MAX);
         Ok(Box::new(BlockSet { block: self.0.clone(), series, labels, places, columns }))
+    }
+
+    /// The samples of a series are estimated by the bytes that its values take.
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        let places = self.select_places(matchers, range).map_err(read_error)?;
+        let footer = self.0.footer();
+        let bytes: u64 = places.iter().map(|(_, place)| place.len).sum();
+        let share = bytes as f64 / footer.samples_len.max(1) as f64;
+        let samples = footer.sample_count as f64 * share.min(1.0) * footer.range.share_in(range);
+        Ok(Estimate { series: places.len() as u64, samples: samples.round() as u64 })
     }
 
     fn label_names(

@@ -16,7 +16,7 @@ use crate::api::layers::CorsOrigin;
 use crate::api::write::DECODED_LIMIT_MAX_BYTES;
 use crate::db::options::{MEMORY_BUDGET_DEFAULT_BYTES, Options, RetentionSize};
 use crate::model::time::DAY_MS;
-use crate::promql::engine::EngineOptions;
+use crate::promql::engine::{self, EngineOptions};
 use crate::server::connection::ConnectionOptions;
 use values::{SizeOrPercent, duration, duration_or_zero, size, size_or_percent};
 
@@ -36,6 +36,9 @@ const RETENTION_DEFAULT_MS: i64 = 15 * DAY_MS;
 
 /// With less the first requests are refused already: an empty database and the buffers of one large request take some.
 const MEMORY_BUDGET_MIN_BYTES: usize = 16 << 20;
+
+/// With less, small queries of one dashboard are in each other's way.
+const QUERY_BUDGET_MIN_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
@@ -114,10 +117,34 @@ pub struct Config {
     #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub query_concurrency: u32,
 
-    /// Samples one query may hold in memory, 16 bytes each; more is an error that says so
+    /// Queries that wait for their turn; more get 429 and Retry-After. Several dashboards open at once ask for fewer
+    #[arg(long = "query.max-queue", value_name = "COUNT", default_value_t = 100)]
+    #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub query_queue: u32,
+
+    /// Samples one query may hold in memory, 16 bytes each; more is an error that says so (422)
     #[arg(long = "query.max-samples", value_name = "COUNT", default_value_t = 50_000_000)]
     #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u64).range(1..))]
     pub query_samples: u64,
+
+    /// Memory one query may hold: samples, label sets, and what is computed of them. More is an error (422). The default
+    /// has room for --query.max-samples and a million label sets
+    #[arg(long = "query.max-memory", value_name = "SIZE", default_value = "1GiB")]
+    #[arg(help_heading = "Queries", value_parser = size)]
+    pub query_memory: usize,
+
+    /// Memory all queries may hold together, as a size or a percentage of what the machine or the control group has;
+    /// who needs more when others hold it all gets an error (422). With --storage.memory-budget it should leave
+    /// room for answers, files and other programs
+    #[arg(long = "query.memory-budget", value_name = "SIZE", default_value = "30%")]
+    #[arg(help_heading = "Queries", value_parser = size_or_percent)]
+    pub query_memory_budget: SizeOrPercent,
+
+    /// Series one query may select, in all its selectors together. More is an error (422): finding them takes memory
+    /// and time before any sample is read
+    #[arg(long = "query.max-series", value_name = "COUNT", default_value_t = 1_000_000)]
+    #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u64).range(1..))]
+    pub query_series: u64,
 
     /// How far back an instant selector looks for a sample; more than the scrape interval
     #[arg(long = "query.lookback-delta", value_name = "DURATION", default_value = "5m")]
@@ -140,8 +167,8 @@ pub struct Config {
     #[arg(long = "web.allow-unauthenticated", help_heading = "Web")]
     pub allow_unauthenticated: bool,
 
-    /// Answer POST requests below /api/v1/admin/tsdb: flush moves all samples from memory and spills to blocks,
-    /// compact merges blocks as far as possible
+    /// Answer POST requests below /api/v1/admin/tsdb (flush moves all samples from memory and spills to blocks,
+    /// compact merges blocks as far as possible) and those that cancel queries
     #[arg(long = "web.enable-admin-api", help_heading = "Web")]
     pub enable_admin_api: bool,
 
@@ -249,6 +276,13 @@ impl Config {
                         --storage.remote-write.max-decoded-bytes together"
                 .to_string());
         }
+        let queries_budget = self.query_memory_budget_bytes();
+        if queries_budget < QUERY_BUDGET_MIN_BYTES {
+            return Err(format!(
+                "--query.memory-budget is {queries_budget} bytes and must be at least \
+                 {QUERY_BUDGET_MIN_BYTES}"
+            ));
+        }
         let budget = self.memory_budget_bytes();
         if budget < MEMORY_BUDGET_MIN_BYTES {
             return Err(format!(
@@ -261,14 +295,13 @@ impl Config {
 
     /// What samples and series may take.
     fn memory_budget_bytes(&self) -> usize {
-        let bytes = match self.memory_budget {
-            SizeOrPercent::Bytes(bytes) => bytes,
-            SizeOrPercent::Percent(percent) => match memory::available_bytes() {
-                Some(available) => (available as f64 * percent / 100.0) as u64,
-                None => MEMORY_BUDGET_DEFAULT_BYTES as u64,
-            },
-        };
+        let bytes = bytes_of(self.memory_budget, MEMORY_BUDGET_DEFAULT_BYTES as u64);
         usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// What all queries may hold.
+    fn query_memory_budget_bytes(&self) -> u64 {
+        bytes_of(self.query_memory_budget, engine::MEMORY_BUDGET_DEFAULT_BYTES)
     }
 
     fn retention_size(&self) -> Option<RetentionSize> {
@@ -317,6 +350,9 @@ impl Config {
         let mut options = EngineOptions {
             lookback_delta_ms: self.lookback_delta.as_millis() as i64,
             samples_max: self.query_samples,
+            memory_max_bytes: self.query_memory as u64,
+            memory_budget_bytes: self.query_memory_budget_bytes(),
+            series_max: self.query_series,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             delayed_name_removal: self.feature("promql-delayed-name-removal"),
             use_start_timestamps: self.feature("use-start-timestamps"),
@@ -332,6 +368,7 @@ impl Config {
         ApiOptions {
             query_timeout: self.query_timeout,
             query_concurrency_max: self.query_concurrency as usize,
+            query_queue_max: self.query_queue as usize,
             response_max_bytes: self.response_max,
             write_body_max_bytes: self.write_body_max,
             write_decoded_max_bytes: self.write_decoded_max,
@@ -350,6 +387,17 @@ impl Config {
             connections_max: self.connections_max as usize,
             ..ConnectionOptions::default()
         }
+    }
+}
+
+/// A size, or a share of the memory that this process may use; `unknown` if nothing tells how much that is.
+fn bytes_of(size: SizeOrPercent, unknown: u64) -> u64 {
+    match size {
+        SizeOrPercent::Bytes(bytes) => bytes,
+        SizeOrPercent::Percent(percent) => match memory::available_bytes() {
+            Some(available) => (available as f64 * percent / 100.0) as u64,
+            None => unknown,
+        },
     }
 }
 
@@ -395,6 +443,10 @@ mod tests {
         assert_eq!(api.write_inflight_max_bytes, default.write_inflight_max_bytes);
         assert_eq!(api.engine.lookback_delta_ms, default.engine.lookback_delta_ms);
         assert_eq!(api.engine.samples_max, default.engine.samples_max);
+        assert_eq!(api.engine.memory_max_bytes, default.engine.memory_max_bytes);
+        assert_eq!(api.engine.series_max, default.engine.series_max);
+        assert_eq!(api.query_concurrency_max, default.query_concurrency_max);
+        assert_eq!(api.query_queue_max, default.query_queue_max);
         let connections = ConnectionOptions::default().connections_max;
         assert_eq!(config.connection_options().connections_max, connections);
     }
@@ -429,6 +481,9 @@ mod tests {
             "--storage.tsdb.retention.size=101%",
             "--storage.tsdb.out-of-order-time-window=0s",
             "--storage.memory-budget=lots",
+            "--query.memory-budget=lots",
+            "--query.max-memory=0",
+            "--query.max-series=0",
             "--web.max-connections=0",
             "--web.cors.origin=(",
             "--enable-feature=x",
@@ -478,6 +533,11 @@ mod tests {
         assert!((share / available - 0.4).abs() < 1e-6);
         budget("16MiB").check().unwrap();
         assert!(budget("15MiB").check().unwrap_err().contains("--storage.memory-budget"));
+        let queries = |value| config(&[&format!("--query.memory-budget={value}")]).unwrap();
+        assert_eq!(queries("1GiB").engine_options().memory_budget_bytes, 1 << 30);
+        let share = queries("30%").engine_options().memory_budget_bytes as f64;
+        assert!((share / available - 0.3).abs() < 1e-6);
+        assert!(queries("1MiB").check().unwrap_err().contains("--query.memory-budget"));
     }
 
     #[test]

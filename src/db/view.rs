@@ -8,7 +8,7 @@ use crate::head::work::Slot;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, TimeRange, Timestamp};
 use crate::read::merge::MergeSource;
-use crate::read::{Columns, ReadError, SeriesSet, Source};
+use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// A moment of the database: see [`super::Db::view`].
@@ -65,6 +65,10 @@ impl Source for View {
         self.sources(range).select(matchers, range)
     }
 
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        self.sources(range).estimate(matchers, range)
+    }
+
     fn label_names(
         &self,
         matchers: &[Matcher],
@@ -94,10 +98,10 @@ impl Tolerant {
     }
 
     /// The answer, or an empty one where the block is damaged.
-    fn unless_damaged(list: Result<Vec<String>, ReadError>) -> Result<Vec<String>, ReadError> {
-        match list {
-            Err(ReadError::Corrupt(_)) => Ok(Vec::new()),
-            list => list,
+    fn unless_damaged<T: Default>(answer: Result<T, ReadError>) -> Result<T, ReadError> {
+        match answer {
+            Err(ReadError::Corrupt(_)) => Ok(T::default()),
+            answer => answer,
         }
     }
 }
@@ -115,6 +119,10 @@ impl Source for Tolerant {
         };
         let (noted, has_labels) = (Mutex::new(noted), AtomicBool::new(true));
         Ok(Box::new(TolerantSet { set, noted, has_labels }))
+    }
+
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        Tolerant::unless_damaged(self.block.estimate(matchers, range))
     }
 
     fn label_names(

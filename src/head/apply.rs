@@ -7,10 +7,11 @@
 
 use std::collections::VecDeque;
 
+use super::chunk_list::sample_count;
 use super::encoded::EncodedSeries;
 use super::generation::Generation;
 use super::older::Older;
-use super::run::read_runs;
+use super::run::{Run, read_runs};
 use super::series::SeriesStore;
 use super::work::{SHARDS, Slot, Work, index_of, shard_of};
 use crate::error::Corrupt;
@@ -184,6 +185,32 @@ impl Appliers {
             Some(runs) if encoded.is_empty() => read_runs(runs, index as u32, range, out),
             _ => encoded.decode(range, out),
         }
+    }
+
+    /// About how many samples a generation has of a series within the range: of all it has, the share that the range has
+    /// of their time.
+    pub fn estimate(
+        &self,
+        generation: &Generation,
+        slot: Slot,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+    ) -> f64 {
+        let (shard, index) = (shard_of(slot), index_of(slot));
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            if store.generation() == generation.number {
+                let bounds = store.bounds(index).unwrap_or(TimeRange::EMPTY);
+                store.copy(index, bounds, encoded);
+                return encoded.sample_count() as f64 * bounds.share_in(range);
+            }
+        }
+        let runs = generation.shard(shard).into_iter().flat_map(|runs| runs.values());
+        let of_run = |run: &Run| {
+            let samples = run.chunks(index as u32).map_or(0, sample_count);
+            samples as f64 * run.range.share_in(range)
+        };
+        runs.map(of_run).sum()
     }
 
     /// The newest sample of a series, if one came through here.

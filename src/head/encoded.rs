@@ -31,6 +31,12 @@ impl EncodedSeries {
         self.chunks.is_empty() && self.open_count == 0 && self.late.is_empty()
     }
 
+    /// How many samples it has, those of whole chunks included.
+    pub fn sample_count(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(|chunk| chunk.count as usize).sum();
+        chunks + self.open_count + self.late.len()
+    }
+
     /// Appends the samples within the range, in order of time.
     pub fn decode(&self, range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
         let start = out.len();

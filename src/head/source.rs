@@ -2,7 +2,7 @@
 //! only through its samples, so one whose first request is not durable yet is not there.
 
 use super::Head;
-use super::chunk_list::decode_within;
+use super::chunk_list::{decode_within, sample_count};
 use super::encoded::{EncodedSeries, trim};
 use super::generation::Generation;
 use super::older::Looked;
@@ -12,8 +12,11 @@ use crate::fs::sealed::FileError;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
 use crate::read::merge_columns::ColumnsMerge;
-use crate::read::{Columns, ReadError, SeriesSet, Source};
+use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::sync::{Arc, Mutex, OnceLock};
+
+/// Series whose samples are counted to estimate those of a selection: enough that the others' weigh little.
+const ESTIMATE_SERIES_MAX: usize = 64;
 
 /// What holds samples of the series of a head, in order of commit sequence: of samples with the same timestamp the first
 /// counts.
@@ -51,6 +54,26 @@ impl HeadSource {
                 || series.is_some_and(|series| spills.iter().any(|s| s.has(series).unwrap_or(true)))
         });
         Ok(slots)
+    }
+
+    /// About how many samples some series have in a range. What cannot be read is taken for absent.
+    fn estimate_samples(&self, slots: &[u32], range: TimeRange) -> f64 {
+        let (mut samples, mut encoded) = (0.0, EncodedSeries::default());
+        let refs = self.head.registry.refs_of(slots);
+        for (slot, series) in slots.iter().zip(refs) {
+            for generation in &self.layers.generations {
+                samples += self.head.appliers.estimate(generation, *slot, range, &mut encoded);
+            }
+            for spill in &self.layers.spills {
+                let share = spill.meta().range.share_in(range);
+                if share > 0.0
+                    && let Ok(Some(list)) = spill.chunks(series)
+                {
+                    samples += sample_count(list) as f64 * share;
+                }
+            }
+        }
+        samples
     }
 
     /// What there is of a series at a time and after it. What cannot be read is taken for absent.
@@ -100,6 +123,16 @@ impl Source for HeadSource {
         let (ordered, labels, damage, buffers) = Default::default();
         let (len, found) = (slots.len(), Mutex::new(slots));
         Ok(Box::new(HeadSet { source, len, found, ordered, labels, damage, buffers }))
+    }
+
+    /// The samples of some series, as many as tell how many all have.
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        let slots = self.slots(matchers, range)?;
+        let every = slots.len().div_ceil(ESTIMATE_SERIES_MAX).max(1);
+        let asked: Vec<u32> = slots.iter().copied().step_by(every).collect();
+        let samples = self.estimate_samples(&asked, range);
+        let samples = samples * slots.len() as f64 / asked.len().max(1) as f64;
+        Ok(Estimate { series: slots.len() as u64, samples: samples.round() as u64 })
     }
 
     fn label_names(

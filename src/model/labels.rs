@@ -59,6 +59,11 @@ impl Labels {
         self.0.ends.is_empty()
     }
 
+    /// What it takes of the heap, which clones share.
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Inner>() + self.0.text.len() + size_of_val(&*self.0.ends)
+    }
+
     fn piece(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.0.ends[index - 1] as usize };
         &self.0.text[start..self.0.ends[index] as usize]

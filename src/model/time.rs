@@ -68,6 +68,13 @@ impl TimeRange {
         self.mint <= other.maxt && other.mint <= self.maxt
     }
 
+    /// Which share of this range lies in another, from 0 to 1.
+    pub fn share_in(self, other: TimeRange) -> f64 {
+        let len = |range: TimeRange| (range.maxt as f64 - range.mint as f64 + 1.0).max(0.0);
+        let both = TimeRange::new(self.mint.max(other.mint), self.maxt.min(other.maxt));
+        if self.is_empty() || both.is_empty() { 0.0 } else { (len(both) / len(self)).min(1.0) }
+    }
+
     /// Grows the range so that it holds `timestamp`.
     pub fn include(&mut self, timestamp: Timestamp) {
         self.mint = self.mint.min(timestamp);

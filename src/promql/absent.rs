@@ -55,6 +55,7 @@ pub fn presence(
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let mut present = Bits::new(count);
             for index in chunk {
+                query.check()?;
                 operator.column(index, &mut scratch, &mut column)?;
                 present.union(&column.presence());
             }
@@ -117,6 +118,7 @@ pub fn scalar(plan: &Plan<'_>, arg: &Expr) -> Result<Vec<f64>, QueryError> {
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let (mut seen, mut several) = (Column::new(count), Bits::new(count));
             for index in chunk {
+                plan.query.check()?;
                 inner.column(index, &mut scratch, &mut column)?;
                 add(&column, &mut seen, &mut several);
             }

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
 use super::operator::{BoxOperator, Meta, Operator};
 use super::plan::Plan;
+use super::query::Query;
 use super::value::QueryError;
 use super::{distribution, fold, rank};
 use crate::model::{Labels, METRIC_NAME};
@@ -49,9 +50,19 @@ pub struct Groups {
 
 impl Groups {
     /// The groups of the series of an operator; without a look at their labels if it can tell.
-    pub fn of(operator: &dyn Operator, grouping: &Grouping) -> Groups {
-        Groups::without_labels(operator, grouping)
-            .unwrap_or_else(|| Groups::new(operator.series(), grouping))
+    ///
+    /// # Errors
+    /// As [`Groups::new`].
+    pub fn of(
+        query: &Query<'_>,
+        operator: &dyn Operator,
+        grouping: &Grouping,
+    ) -> Result<Groups, QueryError> {
+        let Some(groups) = Groups::without_labels(operator, grouping) else {
+            return Groups::new(query, operator.series(), grouping);
+        };
+        query.keep_labels(&groups.series)?;
+        Ok(groups)
     }
 
     fn without_labels(operator: &dyn Operator, grouping: &Grouping) -> Option<Groups> {
@@ -70,11 +81,18 @@ impl Groups {
         Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
-    pub fn new(series: &[Meta], grouping: &Grouping) -> Groups {
+    /// # Errors
+    /// The labels of the groups are over the budget, or nobody waits for the answer any more.
+    pub fn new(
+        query: &Query<'_>,
+        series: &[Meta],
+        grouping: &Grouping,
+    ) -> Result<Groups, QueryError> {
         let mut position: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups = Groups { series: Vec::new(), of: Vec::with_capacity(series.len()) };
         let mut key = Vec::new();
-        for meta in series {
+        for (index, meta) in series.iter().enumerate() {
+            query.check_at(index)?;
             key.clear();
             write_key(&meta.labels, grouping, &mut key);
             let group = match position.get(&key) {
@@ -92,7 +110,8 @@ impl Groups {
             };
             groups.of.push(group);
         }
-        groups
+        query.keep_labels(&groups.series)?;
+        Ok(groups)
     }
 
     /// The input series of each group.

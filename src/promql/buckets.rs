@@ -69,7 +69,8 @@ pub fn quantiles<'q>(
                 let labels = LabelsBuilder::from_labels(&labels).set(&label, &text).build();
                 Meta { labels, drop_name }
             };
-            let series = inner.series().iter().map(relabel).collect();
+            let series: Vec<Meta> = inner.series().iter().map(relabel).collect();
+            plan.query.keep_labels(&series)?;
             parts.push(Box::new(Relabel { inner, series }));
         }
     }
@@ -210,6 +211,7 @@ impl<'q> Histograms<'q> {
         let mut series = Vec::new();
         let mut members: Vec<Members> = Vec::new();
         for (index, meta) in inner.series().iter().enumerate() {
+            plan.query.check_at(index)?;
             let bound = parse_bound(meta.labels.value(BUCKET_LABEL));
             let labels = match bound {
                 Some(_) => meta.labels.filtered(|name| name != BUCKET_LABEL),
@@ -230,6 +232,7 @@ impl<'q> Histograms<'q> {
         }
         members.iter_mut().for_each(|all| all.buckets.sort_by(|a, b| a.0.total_cmp(&b.0)));
         let (query, timeline) = (plan.query, plan.timeline);
+        query.keep_labels(&series)?;
         Ok(Box::new(Histograms { query, timeline, inner, series, members, kernel, span }))
     }
 

@@ -237,7 +237,7 @@ fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryEr
     if let ExprKind::Selector(selector) = &unparen(arg).kind
         && !selector.smoothed
     {
-        let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Time)?;
+        let selector = InstantSelector::new(plan, selector, Take::Time)?;
         return Ok(drop_names(plan.query, Box::new(selector)));
     }
     let times = Arc::new(plan.times());
@@ -259,7 +259,7 @@ fn start_timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, Q
     if let ExprKind::Selector(selector) = &unparen(arg).kind
         && !selector.smoothed
     {
-        let selector = InstantSelector::new(plan.query, selector, plan.timeline, Take::Start)?;
+        let selector = InstantSelector::new(plan, selector, Take::Start)?;
         return Ok(drop_names(plan.query, Box::new(selector)));
     }
     Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), None))

@@ -30,7 +30,7 @@ pub fn quantile<'q>(
     inner: BoxOperator<'q>,
     aggregate: &Aggregate,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(inner.series(), &aggregate.grouping);
+    let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping)?;
     let input = Materialized::of(plan.query, inner)?;
     if input.has_histograms() {
         plan.query.info(aggregate.expr.span, "ignored histogram in quantile aggregation");
@@ -240,7 +240,7 @@ pub fn count_values<'q>(
     }
     // A label that is not grouped by does not tell the values of a group apart.
     let by_value = !(grouping.without && grouping.labels.contains(&label));
-    let groups = Groups::new(inner.series(), &base);
+    let groups = Groups::new(plan.query, inner.series(), &base)?;
     let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
     values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());
     let meta = |((group, shown), _): &(Key, Occurrences)| {
@@ -251,7 +251,8 @@ pub fn count_values<'q>(
         }
         Meta { labels: labels.build(), drop_name: *drop_name }
     };
-    let series = values.iter().map(meta).collect();
+    let series: Vec<Meta> = values.iter().map(meta).collect();
+    plan.query.keep_labels(&series)?;
     let counts = values.into_iter().map(|(_, occurrences)| occurrences.counts).collect();
     let steps = plan.timeline.count;
     Ok(merge_equal(Box::new(ValueCounts { series, counts, steps, _held: held })))
@@ -291,6 +292,7 @@ fn count_in_groups<'q>(
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let mut counts = Counts::new(plan)?;
             for index in chunk {
+                plan.query.check()?;
                 inner.column(index, &mut scratch, &mut column)?;
                 counts.add_column(plan, groups.of[index], &column, by_value)?;
             }

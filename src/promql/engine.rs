@@ -4,8 +4,10 @@
 use std::time::Instant;
 
 use super::ast::{Expr, ExprKind, ValueType};
+use super::budget::{Budget, BudgetLimits, Pool};
 use super::check::value_type;
 use super::column::Column;
+use super::explain::{Analysis, Explanation, PlanNode};
 use super::operator::{
     BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal, same_labelset,
 };
@@ -13,12 +15,16 @@ use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::query::{Query, Workers};
 use super::slices::Slices;
+use super::sort::sort;
+use super::tally::Tally;
 use super::timeline::{Frame, Timeline};
-use super::value::{Answer, MatrixSeries, QueryError, Value, VectorElement};
+use super::value::{
+    Answer, MatrixSeries, QueryError, QueryStats, StageTimes, Value, VectorElement,
+};
 use super::window::{RangeInput, RangeVector, Reading};
 use crate::model::{Labels, Timestamp};
 use crate::read::{Columns, HistogramSample, Source};
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// How far back an instant selector looks for a sample: Prometheus' default, so that answers agree.
 pub const LOOKBACK_DELTA_MS: i64 = 300_000;
@@ -26,6 +32,12 @@ pub const LOOKBACK_DELTA_MS: i64 = 300_000;
 pub const DEFAULT_STEP_MS: i64 = 60_000;
 /// Samples one query may hold at once: Prometheus' default, 800 MB of columns.
 pub const SAMPLES_MAX: u64 = 50_000_000;
+/// Memory one query may hold: the samples of [`SAMPLES_MAX`] and as many label sets as they are likely to have.
+pub const MEMORY_MAX_BYTES: u64 = 1 << 30;
+/// Memory all queries may hold together where nobody tells how much there is.
+pub const MEMORY_BUDGET_DEFAULT_BYTES: u64 = 2 << 30;
+/// Series one query may select: the label sets of a million take a few hundred megabytes, and finding them a second.
+pub const SERIES_MAX: u64 = 1_000_000;
 
 /// What all queries of a server have in common.
 #[derive(Debug, Clone)]
@@ -35,6 +47,12 @@ pub struct EngineOptions {
     pub default_step_ms: i64,
     /// Samples one query may hold at once.
     pub samples_max: u64,
+    /// What one query may hold at once, samples and label sets.
+    pub memory_max_bytes: u64,
+    /// What all queries may hold at once together.
+    pub memory_budget_bytes: u64,
+    /// Series one query may select.
+    pub series_max: u64,
     /// Threads of the query pool; 1 evaluates on the calling thread.
     pub threads: usize,
     /// Metric names are dropped at the very end only, so that later operators still see them.
@@ -50,6 +68,9 @@ impl Default for EngineOptions {
             lookback_delta_ms: LOOKBACK_DELTA_MS,
             default_step_ms: DEFAULT_STEP_MS,
             samples_max: SAMPLES_MAX,
+            memory_max_bytes: MEMORY_MAX_BYTES,
+            memory_budget_bytes: MEMORY_BUDGET_DEFAULT_BYTES,
+            series_max: SERIES_MAX,
             threads: 1,
             delayed_name_removal: false,
             use_start_timestamps: false,
@@ -66,22 +87,54 @@ pub struct Limits {
     pub canceled: Arc<AtomicBool>,
     /// Takes the place of the engine's lookback.
     pub lookback_delta_ms: Option<i64>,
+    /// Where what it holds is counted, from [`Engine::budget`]; if absent, somewhere nobody else sees.
+    pub budget: Option<Arc<Budget>>,
+    /// Whether the statistics tell the samples of every step.
+    pub step_stats: bool,
+}
+
+impl Limits {
+    /// # Errors
+    /// Nobody waits for the answer any more.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.canceled.load(Ordering::Relaxed) {
+            return Err(QueryError::Canceled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(QueryError::Timeout),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Evaluates queries.
 pub struct Engine {
     options: EngineOptions,
     workers: Workers,
+    pool: Arc<Pool>,
 }
 
 impl Engine {
     pub fn new(options: EngineOptions) -> Engine {
         let workers = Workers::new(options.threads);
-        Engine { options, workers }
+        let pool = Arc::new(Pool::new(options.memory_budget_bytes));
+        Engine { options, workers, pool }
     }
 
     pub fn options(&self) -> &EngineOptions {
         &self.options
+    }
+
+    /// What all queries hold together.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The budget of one more query.
+    pub fn budget(&self) -> Arc<Budget> {
+        let EngineOptions { samples_max, memory_max_bytes, series_max, .. } = self.options;
+        let limits = BudgetLimits { samples_max, memory_max_bytes, series_max };
+        Arc::new(Budget::new(limits, self.pool.clone()))
     }
 
     /// The answer at one point in time.
@@ -95,8 +148,12 @@ impl Engine {
         time: Timestamp,
         limits: &Limits,
     ) -> Result<Answer, QueryError> {
+        let begun = Instant::now();
         let expr = super::parser::parse(text, &self.options.parse)?;
-        self.instant_expr(source, text, &expr, time, limits)
+        let preparation = begun.elapsed();
+        let mut answer = self.instant_expr(source, text, &expr, time, limits)?;
+        answer.stats.times.preparation = preparation;
+        Ok(answer)
     }
 
     /// The answer at `start`, `start + step_ms`, ... up to `end`, as a matrix.
@@ -112,8 +169,13 @@ impl Engine {
         step_ms: i64,
         limits: &Limits,
     ) -> Result<Answer, QueryError> {
+        let begun = Instant::now();
         let expr = super::parser::parse(text, &self.options.parse)?;
-        self.range_expr(source, text, &expr, Steps { start, end, step_ms }, limits)
+        let preparation = begun.elapsed();
+        let steps = Steps { start, end, step_ms };
+        let mut answer = self.range_expr(source, text, &expr, steps, limits)?;
+        answer.stats.times.preparation = preparation;
+        Ok(answer)
     }
 
     /// [`Engine::instant`] of a parsed expression; `text` is what its spans refer to.
@@ -125,10 +187,8 @@ impl Engine {
         time: Timestamp,
         limits: &Limits,
     ) -> Result<Answer, QueryError> {
-        let frame = Frame { start: time, end: time, step_ms: 0 };
-        let query = self.query(source, frame, limits);
-        let value = evaluate_instant(&query, expr, time);
-        answer(query, text, value)
+        let query = self.query(source, When::At(time), limits, None);
+        evaluated(query, text, expr, When::At(time))
     }
 
     /// [`Engine::range`] of a parsed expression; `text` is what its spans refer to.
@@ -140,28 +200,65 @@ impl Engine {
         steps: Steps,
         limits: &Limits,
     ) -> Result<Answer, QueryError> {
-        let Steps { start, end, step_ms } = steps;
-        let query = self.query(source, Frame { start, end, step_ms }, limits);
-        let value = evaluate_range(&query, expr, Timeline::new(start, end, step_ms));
-        answer(query, text, value)
+        let query = self.query(source, When::Over(steps), limits, None);
+        evaluated(query, text, expr, When::Over(steps))
     }
 
-    fn query<'q>(&'q self, source: &'q dyn Source, frame: Frame, limits: &Limits) -> Query<'q> {
+    /// What a query will cost, as far as can be told without reading samples; and, if `analyze`, what it did cost: then it is
+    /// evaluated, and the answer dropped.
+    ///
+    /// # Errors
+    /// As [`Engine::instant`] and [`Engine::range`], the latter part only if it is evaluated.
+    pub fn explain(
+        &self,
+        source: &dyn Source,
+        text: &str,
+        when: When,
+        analyze: bool,
+        limits: &Limits,
+    ) -> Result<Explanation, QueryError> {
+        let begun = Instant::now();
+        let expr = super::parser::parse(text, &self.options.parse)?;
+        let preparation = begun.elapsed();
+        let budget = limits.budget.clone().unwrap_or_else(|| self.budget());
+        let limits = Limits { budget: Some(budget), ..limits.clone() };
+        let query = self.query(source, when, &limits, None);
+        let mut plan = PlanNode::new(&query, &expr, when.timeline())?;
+        let mut stats = None;
+        if analyze {
+            let analysis = Analysis::new(&plan);
+            let query = self.query(source, when, &limits, Some(&analysis));
+            let mut measured = evaluated(query, text, &expr, when)?.stats;
+            measured.times.preparation = preparation;
+            stats = Some(measured);
+            analysis.fill(&mut plan);
+        }
+        Ok(Explanation { plan, stats })
+    }
+
+    fn query<'q>(
+        &'q self,
+        source: &'q dyn Source,
+        when: When,
+        limits: &Limits,
+        analysis: Option<&'q Analysis>,
+    ) -> Query<'q> {
+        let steps = when.timeline().count;
+        // More steps than samples fit no budget, which the evaluation will find out.
+        let step_stats = limits.step_stats && steps as u64 <= self.options.samples_max;
         Query {
             options: &self.options,
             workers: &self.workers,
             source,
-            frame,
+            frame: when.frame(),
             lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
-            deadline: limits.deadline,
-            canceled: limits.canceled.clone(),
+            limits: limits.clone(),
             failure: Mutex::default(),
             annotations: Mutex::default(),
             source_warnings: Mutex::default(),
-            samples_held: AtomicU64::new(0),
-            samples_peak: AtomicU64::new(0),
-            samples_read: AtomicU64::new(0),
-            samples_queryable: AtomicU64::new(0),
+            budget: limits.budget.clone().unwrap_or_else(|| self.budget()),
+            tally: Tally::new(steps, step_stats),
+            analysis,
         }
     }
 }
@@ -174,18 +271,77 @@ pub struct Steps {
     pub step_ms: i64,
 }
 
+/// The time or times that a query asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    At(Timestamp),
+    Over(Steps),
+}
+
+impl When {
+    fn frame(self) -> Frame {
+        match self {
+            When::At(time) => Frame { start: time, end: time, step_ms: 0 },
+            When::Over(Steps { start, end, step_ms }) => Frame { start, end, step_ms },
+        }
+    }
+
+    fn timeline(self) -> Timeline {
+        match self {
+            When::At(time) => Timeline::at(time),
+            When::Over(Steps { start, end, step_ms }) => Timeline::new(start, end, step_ms),
+        }
+    }
+}
+
+/// The answer of a query.
+fn evaluated(query: Query<'_>, text: &str, expr: &Expr, when: When) -> Result<Answer, QueryError> {
+    let begun = Instant::now();
+    let value = {
+        let _entered = query.enter(expr);
+        match when {
+            When::At(time) => evaluate_instant(&query, expr, time),
+            When::Over(_) => evaluate_range(&query, expr, when.timeline()),
+        }
+    };
+    if let Some(failure) = query.failure.lock().take() {
+        return Err(failure);
+    }
+    let mut value = value?;
+    let evaluation = begun.elapsed();
+    if let Value::Matrix(matrix) = &mut value {
+        sort(&query, matrix, |a, b| a.labels.cmp(&b.labels))?;
+        let is_twice = |pair: &[MatrixSeries]| pair[0].labels == pair[1].labels;
+        if matches!(when, When::At(_)) && matrix.windows(2).any(is_twice) {
+            return Err(same_labelset());
+        }
+    }
+    let sorting = begun.elapsed().saturating_sub(evaluation);
+    let times = StageTimes { evaluation, sorting, ..StageTimes::default() };
+    let stats = QueryStats { times, ..stats(&query, when.timeline()) };
+    Ok(answer(query, text, value, stats))
+}
+
+fn stats(query: &Query<'_>, timeline: Timeline) -> QueryStats {
+    let timed = |(step, samples)| (timeline.time(step), samples);
+    let used_at = query.tally.used_at();
+    QueryStats {
+        samples_queryable: query.tally.used(),
+        samples_per_step: used_at.map(|used| used.into_iter().enumerate().map(timed).collect()),
+        samples_read: query.tally.read(),
+        samples_peak: query.budget.samples_peak(),
+        peak_bytes: query.budget.peak_bytes(),
+        times: StageTimes::default(),
+    }
+}
+
 fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
     let plan = Plan::new(query, Timeline::at(time)).sharing(expr)?;
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
         range.input =
             Box::new(Named { series: final_names(range.input.series()), inner: range.input });
-        let mut matrix = range.matrix()?;
-        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
-        if matrix.windows(2).any(|pair| pair[0].labels == pair[1].labels) {
-            return Err(same_labelset());
-        }
-        return Ok(Value::Matrix(matrix));
+        return range.matrix().map(Value::Matrix);
     }
     Ok(match plan.build(expr)? {
         Node::Text(value) => Value::String { timestamp: time, value },
@@ -226,7 +382,6 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
         Node::Text(_) => Vec::new(),
     };
     matrix.retain(|series| !series.points.is_empty());
-    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(Value::Matrix(matrix))
 }
 
@@ -271,15 +426,15 @@ fn matrix_of(
     operator: BoxOperator<'_>,
 ) -> Result<Vec<MatrixSeries>, QueryError> {
     let mut matrix = Vec::new();
-    let mut all_held = Vec::new();
     query.for_each_chunk(
         operator.series().len(),
         |chunk| {
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
-            let (mut found, mut held) = (Vec::new(), Vec::new());
+            let (mut found, mut held) = (Vec::new(), query.hold(0)?);
             for index in chunk {
+                query.check()?;
                 operator.column(index, &mut scratch, &mut column)?;
-                held.push(query.hold(column.present.count() + column.histograms.cost())?);
+                held.absorb(query.hold(column.present.count() + column.histograms.cost())?);
                 let mut points = Columns::default();
                 for (step, value) in column.iter() {
                     points.push(timeline.time(step), value);
@@ -295,25 +450,17 @@ fn matrix_of(
         },
         |(found, held)| {
             matrix.extend(found.into_iter().filter(|series| !series.points.is_empty()));
-            all_held.extend(held);
+            held.keep();
             Ok(())
         },
     )?;
     Ok(matrix)
 }
 
-fn answer(
-    query: Query<'_>,
-    text: &str,
-    value: Result<Value, QueryError>,
-) -> Result<Answer, QueryError> {
-    if let Some(failure) = query.failure.lock().take() {
-        return Err(failure);
-    }
-    let (value, stats) = (value?, query.stats());
+fn answer(query: Query<'_>, text: &str, value: Value, stats: QueryStats) -> Answer {
     let (mut warnings, infos) = query.annotations.into_inner().into_sentences(text);
     warnings.extend(query.source_warnings.into_inner());
     warnings.sort();
     warnings.dedup();
-    Ok(Answer { value, warnings, infos, stats })
+    Answer { value, warnings, infos, stats }
 }

@@ -25,7 +25,7 @@ pub fn build<'q>(
     inner: BoxOperator<'q>,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let inner = inner.as_ref();
-    let groups = Groups::of(inner, &aggregate.grouping);
+    let groups = Groups::of(plan.query, inner, &aggregate.grouping)?;
     let input = Input {
         plan,
         inner,
@@ -113,6 +113,7 @@ fn fold<'q, F: Accumulate>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'
         |chunk| fold_chunk(input, chunk),
         |(found, found_histograms)| {
             for (group, run) in found {
+                query.check()?;
                 match &mut runs[group] {
                     Some(all) => all.merge(&run),
                     none => *none = Some(run),
@@ -144,6 +145,7 @@ fn fold_chunk<'a, 'q, F: Accumulate>(
     let mut histograms = input.histograms.start()?;
     let mut position = HashMap::new();
     for index in chunk {
+        input.plan.query.check()?;
         input.inner.column(index, &mut scratch, &mut column)?;
         let group = input.groups[index];
         if !column.histograms.is_empty() {

@@ -30,6 +30,7 @@ pub fn build<'q>(
     let split = targets.of.iter().map(|target| target.map_or(1, |target| choices[target].len()));
     plan.query.keep(series_cost(0, 0).saturating_mul(split.sum()))?;
     let (series, parts) = results(base.series(), &request, &targets, &choices);
+    plan.query.keep_labels(&series)?;
     let is_split = parts.windows(2).any(|pair| pair[0].base == pair[1].base);
     // The columns of the base are asked for once.
     let base = if is_split { Box::new(Materialized::of(plan.query, base)?) } else { base };

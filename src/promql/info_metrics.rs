@@ -151,8 +151,8 @@ impl<'q> Candidates<'q> {
         }
         let matchers = request.names.iter().chain(&request.data).cloned().collect();
         let selector = Selector { matchers, ..Selector::default() };
-        let (query, timeline) = (plan.query, plan.timeline);
-        let all = InstantSelector::shifted(query, &selector, timeline, shift, Take::TimeOfFloat)?;
+        let query = plan.query;
+        let all = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
         let (mut series, mut indices) = (Vec::new(), Vec::new());
         for (index, meta) in all.series().iter().enumerate() {
             let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };

@@ -9,6 +9,7 @@ use super::matching::{SignatureTable, members, result_meta};
 use super::operation::Operation;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
+use super::query::Query;
 use super::value::QueryError;
 
 /// How two elements that match become one of the result: their labels.
@@ -65,8 +66,8 @@ pub fn build<'q>(
     let swapped = binary.matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
     let mut table = SignatureTable::default();
-    let one_ids = table.assign(&binary.matching, one.series());
-    let many_ids = table.assign(&binary.matching, many.series());
+    let one_ids = table.assign(plan.query, &binary.matching, one.series())?;
+    let many_ids = table.assign(plan.query, &binary.matching, many.series())?;
     let sides = Sides {
         rule: Rule {
             op: binary.op,
@@ -81,8 +82,8 @@ pub fn build<'q>(
         one_ids,
         signatures: table.len(),
     };
-    match pairs(&sides, many.series()) {
-        Some(pairs) => Ok(Box::new(Stream { sides, many, pairs })),
+    match pairs(plan.query, &sides, many.series())? {
+        Some(pairs) => Ok(Box::new(Stream { query: plan.query, sides, many, pairs })),
         None => {
             let many = Materialized::of(plan.query, many)?;
             Ok(Box::new(join_steps::join(plan, &sides, &many)?))
@@ -98,36 +99,39 @@ struct Pairs {
 }
 
 /// The pairs, if the labels alone decide them.
-fn pairs(sides: &Sides<'_>, many: &[Meta]) -> Option<Pairs> {
+fn pairs(query: &Query<'_>, sides: &Sides<'_>, many: &[Meta]) -> Result<Option<Pairs>, QueryError> {
     let matching = &sides.rule.matching;
     let ones = members(&sides.one_ids, sides.signatures);
     if matching.fill_left.is_some()
         || matching.fill_right.is_some()
         || ones.iter().any(|of_signature| of_signature.len() > 1)
     {
-        return None;
+        return Ok(None);
     }
     let mut taken = vec![false; sides.signatures];
     let mut unique = hashbrown::HashSet::new();
     let mut pairs = Pairs::default();
     for (index, id) in sides.many_ids.iter().enumerate() {
+        query.check_at(index)?;
         let Some(one) = ones[*id].first() else { continue };
         if sides.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
-            return None;
+            return Ok(None);
         }
         let one_labels = &sides.one.series[*one].labels;
         let meta = result_meta(&sides.rule, &many[index], one_labels);
         if !unique.insert(meta.labels.clone()) {
-            return None;
+            return Ok(None);
         }
         pairs.members.push((index, *one));
         pairs.series.push(meta);
     }
-    Some(pairs)
+    query.keep_labels(&pairs.series)?;
+    Ok(Some(pairs))
 }
 
 /// Each result column reads one column of the many side.
 struct Stream<'q> {
+    query: &'q Query<'q>,
     sides: Sides<'q>,
     many: BoxOperator<'q>,
     pairs: Pairs,
@@ -144,6 +148,7 @@ impl Operator for Stream<'_> {
         scratch: &mut Scratch,
         out: &mut Column,
     ) -> Result<(), QueryError> {
+        self.query.check()?;
         let (many, one) = self.pairs.members[index];
         self.many.column(many, scratch, out)?;
         let one = &self.sides.one.columns[one];

@@ -9,7 +9,6 @@ use super::matching::{in_braces, result_meta, signature};
 use super::operator::{Materialized, Meta, same_labelset};
 use super::plan::Plan;
 use super::query::{Held, Query, column_cost};
-use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use crate::model::Labels;
 
@@ -38,9 +37,7 @@ pub fn join<'q>(
         results: Results::new(plan.query)?,
     };
     for step in 0..plan.timeline.count {
-        if step % CHECK_STEPS == 0 {
-            plan.query.check()?;
-        }
+        plan.query.check()?;
         join.step(step, many_fill, one_fill)?;
     }
     join.results.materialized(plan.query)
@@ -76,8 +73,10 @@ impl<'q> Results<'q> {
     fn materialized(self, query: &'q Query<'q>) -> Result<Materialized<'q>, QueryError> {
         let Results { series, columns, held, .. } = self;
         let all = series.into_iter().zip(columns);
-        let (series, columns) = all.filter(|(_, column)| !column.is_empty()).unzip();
+        let (series, columns): (Vec<Meta>, _) =
+            all.filter(|(_, column)| !column.is_empty()).unzip();
         drop(held);
+        query.keep_labels(&series)?;
         Materialized::new(query, series, columns)
     }
 }
@@ -114,6 +113,7 @@ impl Join<'_, '_> {
         }
         self.collect_ones(step)?;
         for (index, column) in many.columns.iter().enumerate() {
+            self.query.check_at(index)?;
             let Some(element) = column.element(step) else { continue };
             let id = self.sides.many_ids[index];
             self.met_at[id] = step;
@@ -138,6 +138,7 @@ impl Join<'_, '_> {
     /// Notes the element of each signature on the one side.
     fn collect_ones(&mut self, step: usize) -> Result<(), QueryError> {
         for (index, column) in self.sides.one.columns.iter().enumerate() {
+            self.query.check_at(index)?;
             if !column.contains(step) {
                 continue;
             }
@@ -154,6 +155,7 @@ impl Join<'_, '_> {
     fn fill_many(&mut self, step: usize, fill: f64) -> Result<(), QueryError> {
         let one = &self.sides.one;
         for (index, column) in one.columns.iter().enumerate() {
+            self.query.check_at(index)?;
             let id = self.sides.one_ids[index];
             match column.element(step) {
                 Some(element) if self.met_at[id] != step => {

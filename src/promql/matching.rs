@@ -5,6 +5,8 @@ use hashbrown::HashMap;
 use super::ast::{Cardinality, VectorMatching};
 use super::join::Rule;
 use super::operator::{Meta, is_metadata_label, without_metadata};
+use super::query::Query;
+use super::value::QueryError;
 use crate::model::labels::quoted;
 use crate::model::{Labels, LabelsBuilder, METRIC_NAME};
 
@@ -25,12 +27,22 @@ pub struct SignatureTable {
 
 impl SignatureTable {
     /// The numbers of the series, new ones where needed.
-    pub fn assign(&mut self, matching: &VectorMatching, series: &[Meta]) -> Vec<usize> {
-        let mut id = |meta: &Meta| {
+    ///
+    /// # Errors
+    /// Nobody waits for the answer any more.
+    pub fn assign(
+        &mut self,
+        query: &Query<'_>,
+        matching: &VectorMatching,
+        series: &[Meta],
+    ) -> Result<Vec<usize>, QueryError> {
+        let mut ids = Vec::with_capacity(series.len());
+        for (index, meta) in series.iter().enumerate() {
+            query.check_at(index)?;
             let next = self.ids.len();
-            *self.ids.entry(signature(matching, &meta.labels)).or_insert(next)
-        };
-        series.iter().map(&mut id).collect()
+            ids.push(*self.ids.entry(signature(matching, &meta.labels)).or_insert(next));
+        }
+        Ok(ids)
     }
 
     pub fn len(&self) -> usize {

@@ -2,7 +2,8 @@
 //! data only through [`crate::read::Source`]; knows neither `db` nor HTTP.
 //!
 //! Evaluation is by series: `engine` makes a `query` (budgets, threads, annotations), `plan` turns the tree into
-//! `operator`s on a `timeline`, and whoever consumes an operator asks for the `column` of one series at a time.
+//! `operator`s on a `timeline`, and whoever consumes an operator asks for the `column` of one series at a time. `explain`
+//! tells what that will cost, or has cost.
 
 pub mod ast;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod script;
 pub mod value;
 
 mod annotations;
+pub mod budget;
 mod column;
 pub mod engine;
 mod map;
@@ -22,7 +24,13 @@ mod operator;
 mod plan;
 mod query;
 mod shared;
+mod sort;
+mod tally;
 mod timeline;
+
+pub mod explain;
+pub mod probe;
+mod watched;
 
 mod range_call;
 mod samples;

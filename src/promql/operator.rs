@@ -161,6 +161,7 @@ impl<'q> Materialized<'q> {
                 let mut columns = Vec::with_capacity(chunk.len());
                 let mut held = query.hold(0)?;
                 for index in chunk {
+                    query.check()?;
                     let mut column = Column::default();
                     operator.column(index, &mut scratch, &mut column)?;
                     held.absorb(query.hold(kept_cost(&column))?);
@@ -206,7 +207,8 @@ impl Materialized<'_> {
             query.check()?;
             let steps = start..count.min(start + STEPS_PER_BLOCK);
             block.iter_mut().for_each(Vec::clear);
-            for member in members {
+            for (position, member) in members.iter().enumerate() {
+                query.check_at(position * STEPS_PER_BLOCK)?;
                 let column = &self.columns[*member];
                 for step in steps.clone() {
                     if let Some(value) = read(column, step) {
@@ -216,6 +218,7 @@ impl Materialized<'_> {
             }
             for (offset, elements) in block.iter_mut().enumerate() {
                 if !elements.is_empty() {
+                    query.check()?;
                     visit(start + offset, elements);
                 }
             }
@@ -395,15 +398,16 @@ pub fn same_labelset() -> QueryError {
 }
 
 /// Drops the metric names of an operator and makes the label sets unique again.
-pub fn drop_names<'q>(query: &Query<'_>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
+pub fn drop_names<'q>(query: &'q Query<'q>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
     let delayed = query.options.delayed_name_removal;
     let unique = delayed || inner.one_name().is_some() || names_agree(inner.series());
-    let dropped = Box::new(DropNames { inner, delayed, series: OnceLock::new() });
+    let dropped = Box::new(DropNames { query, inner, delayed, series: OnceLock::new() });
     if unique { dropped } else { merge_equal(dropped) }
 }
 
 /// The same values without the names.
 struct DropNames<'q> {
+    query: &'q Query<'q>,
     inner: BoxOperator<'q>,
     delayed: bool,
     series: OnceLock<Vec<Meta>>,
@@ -411,7 +415,13 @@ struct DropNames<'q> {
 
 impl Operator for DropNames<'_> {
     fn series(&self) -> &[Meta] {
-        self.series.get_or_init(|| dropped_names(self.inner.series(), self.delayed))
+        self.series.get_or_init(|| {
+            let series = dropped_names(self.inner.series(), self.delayed);
+            if let Err(error) = self.query.keep_labels(&series) {
+                self.query.fail(error);
+            }
+            series
+        })
     }
 
     fn series_count(&self) -> usize {

@@ -8,6 +8,7 @@ use super::functions::labels::compare_by_labels;
 use super::map::{Map, ValueMap};
 use super::operator::{BoxOperator, Materialized};
 use super::plan::Plan;
+use super::sort::sort_indices;
 use super::value::QueryError;
 
 /// By value, NaN last in both directions; equal values keep their order. Histograms have none and are dropped.
@@ -63,6 +64,6 @@ fn sorted<'q>(
     let vector = Materialized::of(plan.query, inner)?;
     let mut present: Vec<usize> =
         (0..vector.series.len()).filter(|index| !vector.columns[*index].is_empty()).collect();
-    present.sort_by(|a, b| compare(&vector, *a, *b));
+    sort_indices(plan.query, &mut present, |a, b| compare(&vector, a, b))?;
     Ok(Box::new(vector.select(&present)))
 }

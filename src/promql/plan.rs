@@ -11,9 +11,10 @@ use super::operator::{BoxOperator, Repeat, drop_names};
 use super::query::{Query, values_cost};
 use super::select::{InstantSelector, Take};
 use super::shared::{self, Shared};
+use super::tally::Counting;
 use super::timeline::Timeline;
 use super::value::QueryError;
-use super::{aggregate, binary, call};
+use super::{aggregate, binary, call, watched};
 use crate::sync::Arc;
 
 /// What an expression becomes.
@@ -33,11 +34,19 @@ pub struct Plan<'q> {
     shared: Arc<Vec<Shared<'q>>>,
     /// Histograms tell whether they follow a counter reset, even if storage does not know.
     pub detects_resets: bool,
+    /// How the samples count that selectors find.
+    pub counting: Counting,
 }
 
 impl<'q> Plan<'q> {
     pub fn new(query: &'q Query<'q>, timeline: Timeline) -> Plan<'q> {
-        Plan { query, timeline, shared: Arc::default(), detects_resets: false }
+        Plan {
+            query,
+            timeline,
+            shared: Arc::default(),
+            detects_resets: false,
+            counting: Counting::Steps,
+        }
     }
 
     /// The same, after what the expression has several times was evaluated.
@@ -53,7 +62,7 @@ impl<'q> Plan<'q> {
     /// The same query on another timeline.
     pub fn on(&self, timeline: Timeline) -> Plan<'q> {
         let shared = if timeline == self.timeline { self.shared.clone() } else { Arc::default() };
-        Plan { query: self.query, timeline, shared, detects_resets: self.detects_resets }
+        Plan { timeline, shared, ..self.clone() }
     }
 
     /// The same, with or without a look for counter resets.
@@ -62,7 +71,21 @@ impl<'q> Plan<'q> {
             true => self.shared.clone(),
             false => Arc::default(),
         };
-        Plan { query: self.query, timeline: self.timeline, shared, detects_resets }
+        Plan { shared, detects_resets, ..self.clone() }
+    }
+
+    /// The one step that stands for all of this timeline.
+    fn on_one_step(&self) -> Plan<'q> {
+        let counting = match self.counting {
+            Counting::Steps => Counting::OneForAll,
+            counting => counting,
+        };
+        Plan { counting, ..self.on(Timeline::at(self.timeline.start)) }
+    }
+
+    /// The timeline of a subquery.
+    pub fn within_subquery(&self, timeline: Timeline) -> Plan<'q> {
+        Plan { counting: Counting::Nothing, detects_resets: false, ..self.on(timeline) }
     }
 
     /// Is this one point in time, so that the order of a vector can matter?
@@ -77,12 +100,18 @@ impl<'q> Plan<'q> {
         if let Some(value) = shared::find(&self.shared, expr) {
             return Ok(Node::Vector(Box::new(value)));
         }
-        let constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
-        if self.timeline.count <= 1 || constant || !is_step_invariant(expr) {
+        match self.query.probe(expr).filter(|_| !matches!(expr.kind, ExprKind::Paren(_))) {
+            Some(probe) => watched::node(probe, || self.build_steps(expr)),
+            None => self.build_steps(expr),
+        }
+    }
+
+    fn build_steps(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
+        if !stands_for_all(expr, self.timeline) {
             return self.build_here(expr);
         }
         let count = self.timeline.count;
-        Ok(match self.on(Timeline::at(self.timeline.start)).build_here(expr)? {
+        Ok(match self.on_one_step().build_here(expr)? {
             Node::Scalar(values) => {
                 self.query.keep(values_cost(count))?;
                 Node::Scalar(vec![values[0]; count])
@@ -105,8 +134,7 @@ impl<'q> Plan<'q> {
             ExprKind::Paren(inner) => self.build(inner)?,
             ExprKind::Unary(unary) => self.build_unary(unary)?,
             ExprKind::Selector(selector) => {
-                let (query, timeline) = (self.query, self.timeline);
-                let selector = InstantSelector::new(query, selector, timeline, Take::Value)?;
+                let selector = InstantSelector::new(self, selector, Take::Value)?;
                 let selector = selector.at(expr.span).detecting_resets(self.detects_resets);
                 Node::Vector(Box::new(selector))
             }
@@ -190,6 +218,12 @@ fn makes_scalar(expr: &Expr) -> bool {
         ExprKind::Call(call) => call.function.returns == ValueType::Scalar,
         _ => false,
     }
+}
+
+/// Is an expression evaluated at one step of several, of which it stands for all?
+pub fn stands_for_all(expr: &Expr, timeline: Timeline) -> bool {
+    let constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
+    timeline.count > 1 && !constant && is_step_invariant(expr)
 }
 
 /// The expression within any parentheses.

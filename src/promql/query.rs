@@ -2,18 +2,26 @@
 //! has to tell besides its value. Every operator holds a reference to it.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::annotations::Annotations;
-use super::ast::Span;
-use super::engine::EngineOptions;
+use super::ast::{Expr, Span};
+use super::budget::{Budget, SAMPLE_BYTES};
+use super::engine::{EngineOptions, Limits};
+use super::explain::Analysis;
 use super::functions::Remarks;
+use super::operator::Meta;
+use super::plan::unparen;
+use super::probe::{self, Probe};
+use super::select::CHECK_STEPS;
+use super::tally::{Counting, Tally};
 use super::timeline::Frame;
-use super::value::{QueryError, QueryStats};
+use super::value::QueryError;
 use crate::read::Source;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::sync::{Arc, Mutex, Ordering};
+
+pub use super::budget::Held;
 
 /// Series in one unit of parallel work. Reductions merge units in order, so that no answer depends on scheduling.
 pub const CHUNK_SERIES: usize = 256;
@@ -27,9 +35,7 @@ const SLICE_SAMPLES_MAX: u64 = 1 << 20;
 /// Of the whole budget, the part that what threads read at a stretch may take.
 const SLICE_BUDGET_SHARE: u64 = 8;
 
-/// Bytes that count as one sample in the budget: a timestamp and a value. What is not samples is counted by its bytes.
-const SAMPLE_BYTES: usize = 16;
-/// What a kept series takes besides a state per step: label set, headers of its vectors, overhead of allocations.
+/// What a kept series takes besides a state per step and its label set: headers of its vectors, overhead of allocations.
 const SERIES_BYTES: usize = 192;
 
 /// What a kept series costs, in samples: a state of `state_bytes` and a presence bit per step.
@@ -74,36 +80,49 @@ pub struct Query<'q> {
     pub source: &'q dyn Source,
     pub frame: Frame,
     pub lookback_delta_ms: i64,
-    pub deadline: Option<Instant>,
-    pub canceled: Arc<AtomicBool>,
+    pub limits: Limits,
     /// See [`Query::fail`].
     pub failure: Mutex<Option<QueryError>>,
     pub annotations: Mutex<Annotations>,
     /// Sentences about the completeness of the data, from the source.
     pub source_warnings: Mutex<Vec<String>>,
-    pub samples_held: AtomicU64,
-    pub samples_peak: AtomicU64,
-    pub samples_read: AtomicU64,
-    pub samples_queryable: AtomicU64,
+    pub budget: Arc<Budget>,
+    pub tally: Tally,
+    /// Of a query that is to tell what each of its nodes costs.
+    pub analysis: Option<&'q Analysis>,
 }
 
 impl Query<'_> {
     /// # Errors
     /// Nobody waits for the answer any more.
     pub fn check(&self) -> Result<(), QueryError> {
-        if self.canceled.load(Ordering::Relaxed) {
-            return Err(QueryError::Canceled);
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(QueryError::Timeout),
-            _ => Ok(()),
-        }
+        self.limits.check()
     }
 
     /// Ends the query with an error that came up where none can be returned.
     pub fn fail(&self, error: QueryError) {
-        self.canceled.store(true, Ordering::Relaxed);
+        self.limits.canceled.store(true, Ordering::Relaxed);
         self.failure.lock().get_or_insert(error);
+    }
+
+    /// [`Query::check`] without a look at the clock: for loops in which that would be the dearest part.
+    ///
+    /// # Errors
+    /// The query was canceled.
+    pub fn check_canceled(&self) -> Result<(), QueryError> {
+        if self.limits.canceled.load(Ordering::Relaxed) {
+            Err(QueryError::Canceled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// [`Query::check`] at every so many of a sequence of things.
+    ///
+    /// # Errors
+    /// As [`Query::check`].
+    pub fn check_at(&self, index: usize) -> Result<(), QueryError> {
+        if index.is_multiple_of(CHECK_STEPS) { self.check() } else { Ok(()) }
     }
 
     /// Counts samples as held until the guard is dropped.
@@ -111,17 +130,20 @@ impl Query<'_> {
     /// # Errors
     /// Together with what is held already they are too many.
     pub fn hold(&self, samples: usize) -> Result<Held<'_>, QueryError> {
-        let samples = samples as u64;
-        if samples > self.options.samples_max {
-            return Err(QueryError::TooManySamples);
+        self.budget.hold(samples, 0, self.analysis.and_then(|_| probe::current()))
+    }
+
+    /// Counts label sets as held until the query ends: most of them are in its answer.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn keep_labels(&self, series: &[Meta]) -> Result<(), QueryError> {
+        let mut bytes = 0;
+        for (index, meta) in series.iter().enumerate() {
+            self.check_at(index)?;
+            bytes += size_of::<Meta>() + meta.labels.heap_bytes();
         }
-        let held = self.samples_held.fetch_add(samples, Ordering::Relaxed) + samples;
-        let guard = Held { held: &self.samples_held, samples };
-        if held > self.options.samples_max {
-            return Err(QueryError::TooManySamples);
-        }
-        self.samples_peak.fetch_max(held, Ordering::Relaxed);
-        Ok(guard)
+        self.budget.hold(0, bytes, self.analysis.and_then(|_| probe::current())).map(Held::keep)
     }
 
     /// Counts samples as held until the query ends.
@@ -129,29 +151,38 @@ impl Query<'_> {
     /// # Errors
     /// As [`Query::hold`].
     pub fn keep(&self, samples: usize) -> Result<(), QueryError> {
-        let mut held = self.hold(samples)?;
-        held.samples = 0;
-        Ok(())
+        self.hold(samples).map(Held::keep)
     }
 
     /// How many samples of a series to read at a stretch.
     pub fn slice_samples(&self) -> usize {
-        let share = self.options.samples_max / SLICE_BUDGET_SHARE / self.workers.threads() as u64;
+        let samples_max = self.options.memory_max_bytes / SAMPLE_BYTES as u64;
+        let samples_max = samples_max.min(self.options.samples_max);
+        let share = samples_max / SLICE_BUDGET_SHARE / self.workers.threads() as u64;
         share.clamp(1, SLICE_SAMPLES_MAX) as usize
     }
 
-    /// Counts samples decoded, and their uses in windows.
-    pub fn count_samples(&self, read: usize, queryable: u64) {
-        self.samples_read.fetch_add(read as u64, Ordering::Relaxed);
-        self.samples_queryable.fetch_add(queryable, Ordering::Relaxed);
+    /// Counts samples as decoded.
+    pub fn count_read(&self, samples: usize) {
+        self.tally.add_read(samples);
+        if self.analysis.is_some() {
+            probe::current().inspect(|probe| probe.read(samples));
+        }
     }
 
-    pub fn stats(&self) -> QueryStats {
-        QueryStats {
-            samples_queryable: self.samples_queryable.load(Ordering::Relaxed),
-            samples_read: self.samples_read.load(Ordering::Relaxed),
-            samples_peak: self.samples_peak.load(Ordering::Relaxed),
-        }
+    /// The cost of a node, if it is to be measured.
+    pub fn probe(&self, expr: &Expr) -> Option<&Arc<Probe>> {
+        self.analysis?.probe(unparen(expr).span)
+    }
+
+    /// Counts what follows as work on a node, if it is to be measured, until the guard is dropped.
+    pub fn enter(&self, expr: &Expr) -> Option<probe::Entered> {
+        self.probe(expr).map(probe::enter)
+    }
+
+    /// Counts uses of samples in windows.
+    pub fn count_used(&self, counting: Counting, samples: u64) {
+        self.tally.add_used(counting, samples);
     }
 
     pub fn warn(&self, span: Span, message: impl Into<String>) {
@@ -203,8 +234,10 @@ impl Query<'_> {
         work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
         mut merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
+        let node = self.analysis.and_then(|_| probe::current());
         let chunk = |index: usize| {
             self.check()?;
+            let _helper = self.analysis.map(|_| probe::resume(node.clone()));
             work(index * CHUNK_SERIES..((index + 1) * CHUNK_SERIES).min(total))
         };
         let chunks = total.div_ceil(CHUNK_SERIES);
@@ -222,8 +255,7 @@ impl Query<'_> {
 
     /// Chunks of one wave.
     fn wave(&self, result_samples: usize) -> usize {
-        let held = self.samples_held.load(Ordering::Relaxed);
-        let room = self.options.samples_max.saturating_sub(held) / WAVE_BUDGET_SHARE;
+        let room = self.budget.room_samples() / WAVE_BUDGET_SHARE;
         let affordable = room / (result_samples as u64).max(1);
         let most = self.workers.threads() * WAVE_CHUNKS_PER_THREAD;
         usize::try_from(affordable).unwrap_or(most).clamp(1, most)
@@ -237,46 +269,13 @@ impl Query<'_> {
         chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
     ) -> Option<Vec<Result<T, QueryError>>> {
         let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
-        let counters = [&self.samples_read, &self.samples_queryable];
-        let before = counters.map(|counter| counter.load(Ordering::Relaxed));
+        let before = self.tally.snapshot();
         let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
         let first_error = results.iter().find_map(|result| result.as_ref().err());
-        if let Some(QueryError::TooManySamples) = first_error {
-            for (counter, before) in counters.into_iter().zip(before) {
-                counter.store(before, Ordering::Relaxed);
-            }
+        if first_error.is_some_and(QueryError::is_over_budget) {
+            self.tally.restore(before);
             return None;
         }
         Some(results)
-    }
-}
-
-/// Samples counted as held.
-pub struct Held<'q> {
-    held: &'q AtomicU64,
-    samples: u64,
-}
-
-impl Held<'_> {
-    pub fn samples(&self) -> usize {
-        self.samples as usize
-    }
-
-    /// Takes over what `other` holds.
-    pub fn absorb(&mut self, mut other: Self) {
-        self.samples += std::mem::take(&mut other.samples);
-    }
-
-    /// Holds no more than this from now on.
-    pub fn shrink(&mut self, samples: usize) {
-        let freed = self.samples.saturating_sub(samples as u64);
-        self.samples -= freed;
-        self.held.fetch_sub(freed, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.samples, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@ use super::ast::Expr;
 use super::functions::labels::{LabelJoin, LabelReplace};
 use super::operator::{BoxOperator, Meta, Relabel, merge_equal};
 use super::plan::Plan;
+use super::query::Query;
 use super::value::QueryError;
 use crate::model::METRIC_NAME;
 
@@ -21,7 +22,7 @@ pub fn label_replace<'q>(plan: &Plan<'q>, args: &[Expr]) -> Result<BoxOperator<'
         Some(labels) => Meta { labels, drop_name: meta.drop_name && !names },
         None => meta.clone(),
     };
-    Ok(relabelled(plan.vector(arg)?, relabel))
+    relabelled(plan.query, plan.vector(arg)?, relabel)
 }
 
 /// `label_join(v, destination, separator, source...)`
@@ -38,12 +39,21 @@ pub fn label_join<'q>(plan: &Plan<'q>, args: &[Expr]) -> Result<BoxOperator<'q>,
         labels: join.apply(&meta.labels),
         drop_name: meta.drop_name && !names,
     };
-    Ok(relabelled(plan.vector(arg)?, relabel))
+    relabelled(plan.query, plan.vector(arg)?, relabel)
 }
 
-fn relabelled<'q>(inner: BoxOperator<'q>, relabel: impl Fn(&Meta) -> Meta) -> BoxOperator<'q> {
-    let series = inner.series().iter().map(relabel).collect();
-    merge_equal(Box::new(Relabel { inner, series }))
+fn relabelled<'q>(
+    query: &Query<'_>,
+    inner: BoxOperator<'q>,
+    relabel: impl Fn(&Meta) -> Meta,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let mut series = Vec::with_capacity(inner.series_count());
+    for (index, meta) in inner.series().iter().enumerate() {
+        query.check_at(index)?;
+        series.push(relabel(meta));
+    }
+    query.keep_labels(&series)?;
+    Ok(merge_equal(Box::new(Relabel { inner, series })))
 }
 
 fn missing(name: &str) -> QueryError {

@@ -6,10 +6,12 @@ use super::ast::{Selector, Span};
 use super::column::Column;
 use super::functions::Remarks;
 use super::operator::{METADATA_LABELS, Meta, Operator, Scratch};
+use super::plan::Plan;
 use super::query::{Held, Query};
 use super::samples::{detect_resets, remove_stale, remove_starts, samples_cost, take_starts};
 use super::slices::Slices;
 use super::smoothed;
+use super::tally::Counting;
 use super::timeline::{TimeShift, Timeline};
 use super::value::QueryError;
 use super::window::{RangeInput, Reading};
@@ -44,6 +46,22 @@ pub struct Reach {
 
 impl Reach {
     pub const NONE: Reach = Reach { back_ms: 0, ahead_ms: 0 };
+
+    /// Of an instant selector.
+    pub fn of_instant(query: &Query<'_>, selector: &Selector) -> Reach {
+        let back_ms = query.lookback_delta_ms;
+        Reach { back_ms, ahead_ms: if selector.smoothed { back_ms } else { 0 } }
+    }
+
+    /// The time around shifted steps.
+    pub fn around(self, timeline: Timeline, shift: TimeShift) -> TimeRange {
+        let first = shift.apply(timeline.start).saturating_sub(self.back_ms).saturating_add(1);
+        let last = shift.apply(timeline.end()).saturating_add(self.ahead_ms);
+        match timeline.count {
+            0 => TimeRange::EMPTY,
+            _ => TimeRange::new(first, last),
+        }
+    }
 }
 
 /// What could not be read is known once everything was.
@@ -62,13 +80,9 @@ impl<'q> Selection<'q> {
         reach: Reach,
     ) -> Result<Selection<'q>, QueryError> {
         query.check()?;
-        let first = shift.apply(timeline.start).saturating_sub(reach.back_ms).saturating_add(1);
-        let last = shift.apply(timeline.end()).saturating_add(reach.ahead_ms);
-        let range = match timeline.count {
-            0 => TimeRange::EMPTY,
-            _ => TimeRange::new(first, last),
-        };
+        let range = reach.around(timeline, shift);
         let set = query.source.select(&selector.matchers, range)?;
+        query.budget.select(set.len())?;
         let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
         let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
         let one_name =
@@ -81,13 +95,18 @@ impl<'q> Selection<'q> {
     }
 
     fn series(&self) -> &[Meta] {
-        self.series.get_or_init(|| match self.set.labels() {
-            Ok(labels) => labels.iter().cloned().map(Meta::new).collect(),
-            Err(error) => {
-                self.query.fail(error.into());
+        self.series.get_or_init(|| {
+            self.read_labels().unwrap_or_else(|error| {
+                self.query.fail(error);
                 Vec::new()
-            }
+            })
         })
+    }
+
+    fn read_labels(&self) -> Result<Vec<Meta>, QueryError> {
+        let series: Vec<Meta> = self.set.labels()?.iter().cloned().map(Meta::new).collect();
+        self.query.keep_labels(&series)?;
+        Ok(series)
     }
 
     fn series_count(&self) -> usize {
@@ -120,7 +139,7 @@ impl<'q> Selection<'q> {
         if self.detects_resets {
             detect_resets(samples, &mut slices.last_histogram);
         }
-        self.query.count_samples(cost, 0);
+        self.query.count_read(cost);
         self.query.hold(cost)
     }
 }
@@ -143,26 +162,25 @@ pub struct InstantSelector<'q> {
     shift: TimeShift,
     take: Take,
     smoothed: bool,
+    counting: Counting,
     /// Of the expression, for annotations.
     span: Span,
 }
 
 impl<'q> InstantSelector<'q> {
     pub fn new(
-        query: &'q Query<'q>,
+        plan: &Plan<'q>,
         selector: &Selector,
-        timeline: Timeline,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
-        let shift = query.frame.shift(&selector.time)?;
-        InstantSelector::shifted(query, selector, timeline, shift, take)
+        let shift = plan.query.frame.shift(&selector.time)?;
+        InstantSelector::shifted(plan, selector, shift, take)
     }
 
     /// The selector seen at times moved by `shift`, whatever its own modifiers are.
     pub fn shifted(
-        query: &'q Query<'q>,
+        plan: &Plan<'q>,
         selector: &Selector,
-        timeline: Timeline,
         shift: TimeShift,
         take: Take,
     ) -> Result<InstantSelector<'q>, QueryError> {
@@ -170,12 +188,11 @@ impl<'q> InstantSelector<'q> {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Execution(message.to_string()));
         }
-        let lookback_ms = query.lookback_delta_ms;
-        let ahead_ms = if selector.smoothed { lookback_ms } else { 0 };
-        let reach = Reach { back_ms: lookback_ms, ahead_ms };
+        let &Plan { query, timeline, counting, .. } = plan;
+        let reach = Reach::of_instant(query, selector);
         let selection = Selection::new(query, selector, timeline, shift, reach)?;
         let (smoothed, span) = (selector.smoothed, Span::default());
-        Ok(InstantSelector { selection, timeline, shift, take, smoothed, span })
+        Ok(InstantSelector { selection, timeline, shift, take, smoothed, counting, span })
     }
 
     /// Where annotations point to.
@@ -278,6 +295,17 @@ impl<'q> InstantSelector<'q> {
         Ok(())
     }
 
+    /// Counts the samples that were found, and those of every step.
+    fn count_used(&self, found: u64, out: &Column) {
+        let query = self.selection.query;
+        query.count_used(self.counting, found);
+        let Some(each_step) = query.tally.each_step(self.counting) else { return };
+        out.present.iter().for_each(|step| each_step.add(step, 1));
+        for (step, histogram) in out.histograms.iter() {
+            each_step.add(step, histogram.sample_cost());
+        }
+    }
+
     fn put_histogram(&self, step: usize, newest: &HistogramSample, out: &mut Column) {
         match self.take {
             Take::Value | Take::TimeOfFloat => out.set_histogram(step, newest.histogram.clone()),
@@ -355,7 +383,7 @@ impl Operator for InstantSelector<'_> {
         } else {
             self.fill_slices(index, samples, out)?
         };
-        self.selection.query.count_samples(0, found);
+        self.count_used(found, out);
         Ok(())
     }
 }

@@ -17,8 +17,8 @@ pub fn build<'q>(
     rhs: BoxOperator<'q>,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let mut table = SignatureTable::default();
-    let lhs_ids = table.assign(&binary.matching, lhs.series());
-    let rhs_ids = table.assign(&binary.matching, rhs.series());
+    let lhs_ids = table.assign(plan.query, &binary.matching, lhs.series())?;
+    let rhs_ids = table.assign(plan.query, &binary.matching, rhs.series())?;
     let count = table.len();
     match binary.op {
         BinaryOp::Or => {
@@ -61,6 +61,7 @@ fn presence(
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let mut found = Vec::new();
             for index in chunk.filter(|index| wanted[ids[*index]]) {
+                plan.query.check()?;
                 operator.column(index, &mut scratch, &mut column)?;
                 found.push((ids[index], column.presence()));
             }

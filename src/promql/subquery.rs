@@ -28,18 +28,31 @@ impl<'q> SubqueryInput<'q> {
         range_ms: i64,
     ) -> Result<SubqueryInput<'q>, QueryError> {
         let query = plan.query;
-        let step_ms = match &subquery.step {
-            Some(step) => query.frame.positive_duration_ms(step)?,
-            None => query.options.default_step_ms,
-        };
-        let first = shift.apply(plan.timeline.start).saturating_sub(range_ms);
-        let last = shift.apply(plan.timeline.end());
-        let timeline = Timeline::aligned(first, last, step_ms);
+        let timeline = inner_timeline(query, subquery, plan.timeline, shift, range_ms)?;
         // A column of the inner timeline must fit the budget before one is made.
         drop(query.hold(column_cost(timeline.count))?);
-        let inner = plan.on(timeline).detecting_resets(false).vector(&subquery.expr)?;
+        let inner = plan.within_subquery(timeline).vector(&subquery.expr)?;
         Ok(SubqueryInput { query, inner, timeline })
     }
+}
+
+/// The steps that windows over `range_ms`, at the steps of the outer timeline, hold.
+///
+/// # Errors
+/// The step of the subquery is no step.
+pub fn inner_timeline(
+    query: &Query<'_>,
+    subquery: &Subquery,
+    outer: Timeline,
+    shift: TimeShift,
+    range_ms: i64,
+) -> Result<Timeline, QueryError> {
+    let step_ms = match &subquery.step {
+        Some(step) => query.frame.positive_duration_ms(step)?,
+        None => query.options.default_step_ms,
+    };
+    let first = shift.apply(outer.start).saturating_sub(range_ms);
+    Ok(Timeline::aligned(first, shift.apply(outer.end()), step_ms))
 }
 
 impl RangeInput for SubqueryInput<'_> {

@@ -1,7 +1,9 @@
 //! What a query gives back, and why it may give nothing back. Shapes only; `api` turns them into JSON.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::budget::OverLimit;
 pub use super::column::Element;
 use super::parser::ParseError;
 use crate::model::{Labels, Timestamp};
@@ -48,14 +50,30 @@ pub struct Answer {
 }
 
 /// What an evaluation cost.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct QueryStats {
     /// Samples in all windows of all steps: what Prometheus calls total queryable samples.
     pub samples_queryable: u64,
+    /// The same at every step, if that was asked for: its time and the samples.
+    pub samples_per_step: Option<Vec<(Timestamp, u64)>>,
     /// Samples decoded, each once.
     pub samples_read: u64,
     /// The most samples held at once.
     pub samples_peak: u64,
+    /// The most bytes held at once.
+    pub peak_bytes: u64,
+    pub times: StageTimes,
+}
+
+/// How long the stages of an evaluation took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StageTimes {
+    /// Text to tree.
+    pub preparation: Duration,
+    /// Tree to values.
+    pub evaluation: Duration,
+    /// Putting series in order.
+    pub sorting: Duration,
 }
 
 /// A query that could not be answered, told apart by what the client should do.
@@ -69,11 +87,24 @@ pub enum QueryError {
     Unsupported(String),
     /// The data or the parameters do not allow an answer.
     Execution(String),
-    /// Over a limit; the text names it.
+    /// Over the limit of samples, in Prometheus' words.
     TooManySamples,
+    /// Over a limit; the text names it.
+    OverLimit(OverLimit),
     Timeout,
     Canceled,
     Storage(ReadError),
+}
+
+impl QueryError {
+    /// Could it be evaluated if less were held at once?
+    pub fn is_over_budget(&self) -> bool {
+        match self {
+            QueryError::TooManySamples => true,
+            QueryError::OverLimit(limit) => !matches!(limit, OverLimit::Series { .. }),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for QueryError {
@@ -86,6 +117,7 @@ impl fmt::Display for QueryError {
             QueryError::TooManySamples => f.write_str(
                 "query processing would load too many samples into memory in query execution",
             ),
+            QueryError::OverLimit(limit) => fmt::Display::fmt(limit, f),
             QueryError::Timeout => f.write_str("query timed out in expression evaluation"),
             QueryError::Canceled => f.write_str("query was canceled in expression evaluation"),
             QueryError::Storage(error) => fmt::Display::fmt(error, f),

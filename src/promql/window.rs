@@ -1,7 +1,7 @@
 //! Range vectors. A series is read once, a slice of time after the other, while a window slides over its samples;
 //! whoever consumes it sees the samples of one window per step. The two inputs are the range selector and the subquery.
 
-use super::ast::{Expr, ExprKind, MatrixSelector, Span};
+use super::ast::{Expr, ExprKind, MatrixSelector, Selector, Span};
 use super::functions::Window;
 use super::functions::extended::{self, Edges, extended_function};
 use super::operator::{Meta, Scratch};
@@ -11,8 +11,10 @@ use super::samples::samples_cost;
 use super::select::{RangeSelector, Reach};
 use super::slices::Slices;
 use super::subquery::SubqueryInput;
+use super::tally::Counting;
 use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
+use super::watched;
 use crate::model::Timestamp;
 use crate::model::groups::LabelGroups;
 use crate::read::Columns;
@@ -56,6 +58,7 @@ pub struct RangeVector<'q> {
     pub edges: Option<Edges>,
     /// How far beyond their range.
     pub beyond: Reach,
+    pub counting: Counting,
     /// Of the expression, for annotations.
     pub span: Span,
 }
@@ -115,6 +118,13 @@ impl<'q> RangeVector<'q> {
     /// From an expression of type range vector.
     pub fn build(plan: &Plan<'q>, expr: &Expr) -> Result<RangeVector<'q>, QueryError> {
         let expr = unparen(expr);
+        match plan.query.probe(expr) {
+            Some(probe) => watched::range(probe, || RangeVector::build_input(plan, expr)),
+            None => RangeVector::build_input(plan, expr),
+        }
+    }
+
+    fn build_input(plan: &Plan<'q>, expr: &Expr) -> Result<RangeVector<'q>, QueryError> {
         match &expr.kind {
             ExprKind::Matrix(matrix) => RangeVector::of_selector(plan, matrix, expr.span),
             ExprKind::Subquery(subquery) => {
@@ -122,7 +132,7 @@ impl<'q> RangeVector<'q> {
                 let shift = query.frame.shift(&subquery.time)?;
                 let range_ms = query.frame.positive_duration_ms(&subquery.range)?;
                 let input = Box::new(SubqueryInput::new(plan, subquery, shift, range_ms)?);
-                let (timeline, span) = (plan.timeline, expr.span);
+                let (timeline, counting, span) = (plan.timeline, plan.counting, expr.span);
                 Ok(RangeVector {
                     query,
                     input,
@@ -131,6 +141,7 @@ impl<'q> RangeVector<'q> {
                     range_ms,
                     edges: None,
                     beyond: Reach::NONE,
+                    counting,
                     span,
                 })
             }
@@ -143,24 +154,15 @@ impl<'q> RangeVector<'q> {
         matrix: &MatrixSelector,
         span: Span,
     ) -> Result<RangeVector<'q>, QueryError> {
-        let (query, timeline) = (plan.query, plan.timeline);
+        let &Plan { query, timeline, counting, .. } = plan;
         let shift = query.frame.shift(&matrix.selector.time)?;
         let range_ms = query.frame.positive_duration_ms(&matrix.range)?;
-        let edges = match (matrix.selector.anchored, matrix.selector.smoothed) {
-            (true, _) => Some(Edges::Anchored),
-            (_, true) => Some(Edges::Smoothed),
-            _ => None,
-        };
-        let lookback_ms = query.lookback_delta_ms;
-        let beyond = match edges {
-            None => Reach::NONE,
-            Some(Edges::Anchored) => Reach { back_ms: lookback_ms, ahead_ms: 0 },
-            Some(Edges::Smoothed) => Reach { back_ms: lookback_ms, ahead_ms: lookback_ms },
-        };
-        let reach = Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond };
+        let edges = edges(&matrix.selector);
+        let beyond = beyond(query, edges);
+        let reach = reach_of(query, &matrix.selector, range_ms);
         let input = RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?;
         let input = Box::new(input.detecting_resets(plan.detects_resets));
-        Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, span })
+        Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, counting, span })
     }
 
     /// The range vector for `user`, a function that takes only windows without samples beyond their range.
@@ -206,7 +208,7 @@ impl<'q> RangeVector<'q> {
                 held.shrink(samples_cost(&scratch.samples));
             }
         }
-        query.count_samples(0, sweep.queryable);
+        query.count_used(self.counting, sweep.queryable);
         Ok(())
     }
 
@@ -218,7 +220,9 @@ impl<'q> RangeVector<'q> {
         mut sweep: Sweep,
         visit: &mut impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<Sweep, QueryError> {
+        let each_step = self.query.tally.each_step(self.counting);
         while sweep.step < self.timeline.count {
+            self.query.check_canceled()?;
             let slot = self.slot(samples, &sweep);
             if slot.last > read_to {
                 break;
@@ -232,6 +236,7 @@ impl<'q> RangeVector<'q> {
             }
             if visited > 0 {
                 sweep.queryable += visited as u64;
+                each_step.inspect(|each_step| each_step.add(sweep.step, visited));
                 visit(sweep.step, sweep.dropped + slot.from as u64, &slot.window(samples))?;
             }
             sweep.step += 1;
@@ -296,13 +301,11 @@ impl<'q> RangeVector<'q> {
     pub fn matrix(&self) -> Result<Vec<MatrixSeries>, QueryError> {
         let mut matrix = Vec::new();
         let mut scratch = Scratch::default();
-        let mut kept = Vec::new();
         for (index, meta) in self.input.series().iter().enumerate() {
             let mut points = Columns::default();
             self.for_each_window(index, &mut scratch, |_, window| {
                 self.append_points(window, &mut points)?;
-                kept.push(self.query.hold(samples_cost(&points))?);
-                Ok(())
+                self.query.keep(samples_cost(&points))
             })?;
             if !points.is_empty() {
                 matrix.push(MatrixSeries { labels: meta.labels.clone(), points });
@@ -329,6 +332,30 @@ impl<'q> RangeVector<'q> {
         }
         Ok(())
     }
+}
+
+/// What a selector asks for beyond the range of its windows.
+fn edges(selector: &Selector) -> Option<Edges> {
+    match (selector.anchored, selector.smoothed) {
+        (true, _) => Some(Edges::Anchored),
+        (_, true) => Some(Edges::Smoothed),
+        _ => None,
+    }
+}
+
+fn beyond(query: &Query<'_>, edges: Option<Edges>) -> Reach {
+    let lookback_ms = query.lookback_delta_ms;
+    match edges {
+        None => Reach::NONE,
+        Some(Edges::Anchored) => Reach { back_ms: lookback_ms, ahead_ms: 0 },
+        Some(Edges::Smoothed) => Reach { back_ms: lookback_ms, ahead_ms: lookback_ms },
+    }
+}
+
+/// How far from its steps a range selector needs samples.
+pub fn reach_of(query: &Query<'_>, selector: &Selector, range_ms: i64) -> Reach {
+    let beyond = beyond(query, edges(selector));
+    Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond }
 }
 
 impl Slot {

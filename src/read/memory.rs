@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Columns, HistogramSample, ReadError, SeriesSet, Source};
+use super::{Columns, Estimate, HistogramSample, ReadError, SeriesSet, Source};
 use crate::model::{Histogram, Labels, Matcher, TimeRange, Timestamp};
 use crate::sync::Arc;
 
@@ -76,6 +76,15 @@ impl Source for MemorySource {
             set.samples.push(samples.clone());
         }
         Ok(Box::new(set))
+    }
+
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        let mut estimate = Estimate::default();
+        for (_, samples) in self.selected(matchers, range) {
+            estimate.series += 1;
+            estimate.samples += samples.range(range.mint..=range.maxt).count() as u64;
+        }
+        Ok(estimate)
     }
 
     fn label_names(

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::merge_columns::ColumnsMerge;
-use super::{Columns, ReadError, SeriesSet, Source};
+use super::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::model::{Labels, Matcher, TimeRange};
 use crate::sync::{Arc, Mutex};
 
@@ -56,6 +56,17 @@ impl Source for MergeSource {
             1 => Ok(sets.remove(0)),
             _ => Ok(Box::new(MergedSet::new(sets)?)),
         }
+    }
+
+    /// All samples, and as many series as the source with the most has: mostly, sources hold the same series.
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        let mut all = Estimate::default();
+        for source in &self.sources {
+            let of_source = source.estimate(matchers, range)?;
+            all.series = all.series.max(of_source.series);
+            all.samples = all.samples.saturating_add(of_source.samples);
+        }
+        Ok(all)
     }
 
     fn label_names(
@@ -309,6 +320,10 @@ mod tests {
     impl Source for Damaged {
         fn select(&self, _: &[Matcher], _: TimeRange) -> Result<Box<dyn SeriesSet>, ReadError> {
             Ok(Box::new(Damaged(self.0)))
+        }
+
+        fn estimate(&self, _: &[Matcher], _: TimeRange) -> Result<Estimate, ReadError> {
+            Err(ReadError::Closed)
         }
 
         fn label_names(&self, _: &[Matcher], _: TimeRange) -> Result<Vec<String>, ReadError> {

@@ -23,6 +23,9 @@ pub trait Source: Send + Sync {
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError>;
 
+    /// What `select` would give and reading it all, as far as can be told without doing so.
+    fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError>;
+
     /// Sorted names of the labels of the series that `select` would give.
     fn label_names(&self, matchers: &[Matcher], range: TimeRange)
     -> Result<Vec<String>, ReadError>;
@@ -34,6 +37,13 @@ pub trait Source: Send + Sync {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, ReadError>;
+}
+
+/// How much there is to read, about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    pub series: u64,
+    pub samples: u64,
 }
 
 /// A selection: labels at once, samples on demand, from several threads, in any order.

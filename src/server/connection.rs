@@ -1,6 +1,7 @@
 //! Accepting and serving connections: how many, how long each may take to speak, and their orderly end.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
 use super::stream::{Busy, TimedStream};
+use crate::api::active::ClientAddress;
 
 /// A request's line and headers: room for a long query in the address.
 const HEAD_MAX_BYTES: usize = 16 << 10;
@@ -66,8 +68,8 @@ pub async fn serve(
             accepted = accept(&listener, &slots) => accepted,
             () = &mut stop => break,
         };
-        let Some((stream, slot)) = accepted else { continue };
-        let connection = open.watch(connection(stream, router.clone(), &options));
+        let Some((stream, peer, slot)) = accepted else { continue };
+        let connection = open.watch(connection(stream, peer, router.clone(), &options));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended early");
@@ -85,10 +87,10 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _peer)) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, peer, slot)),
         Err(error) => {
             tracing::warn!(%error, "cannot accept a connection");
             tokio::time::sleep(ACCEPT_RETRY).await;
@@ -100,6 +102,7 @@ async fn accept(
 /// One connection as a future that can be told to finish.
 fn connection(
     stream: TcpStream,
+    peer: SocketAddr,
     router: Router,
     options: &ConnectionOptions,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + use<> {
@@ -109,8 +112,9 @@ fn connection(
     }
     let busy = Busy::default();
     let timed = TimedStream::new(stream, busy.clone(), options.head_timeout, options.stall_timeout);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         busy.set(true);
+        request.extensions_mut().insert(ClientAddress(peer));
         let answer = router.clone().oneshot(request.map(Body::new));
         let busy = busy.clone();
         async move {

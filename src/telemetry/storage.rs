@@ -31,6 +31,21 @@ impl Collector for Storage {
             help,
             &ConstGauge::new(inflight),
         )?;
+        for (name, help, bytes) in [
+            (
+                "query_memory_bytes",
+                "Memory reserved for running queries.",
+                api.query_memory_bytes(),
+            ),
+            (
+                "query_memory_budget_bytes",
+                "Queries that need more than this together are ended.",
+                api.query_memory_budget_bytes(),
+            ),
+        ] {
+            let name = format!("silverback_{name}");
+            put(&mut encoder, &name, help, &ConstGauge::new(bytes as f64))?;
+        }
         let Some(db) = api.open_db() else { return Ok(()) };
         self.encode_db(&mut encoder, &db)
     }

@@ -14,7 +14,7 @@
 //! * `model`: random histories of a database against a map, which is in `history`
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones;
 //!   `promql_generator` makes random expressions
-//! * `http_api`, `http_write`, `http_admin`, `http_server`: the HTTP surface; `http_support` is their server
+//! * `http_api`, `http_write`, `http_admin`, `http_queries`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
 //!   `registry_format`: `storage-format.md` executed:
@@ -40,6 +40,7 @@ mod fixture;
 mod history;
 mod http_admin;
 mod http_api;
+mod http_queries;
 mod http_server;
 mod http_support;
 mod http_write;

@@ -33,6 +33,11 @@ pub fn compile_anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
     compile_translated(&translated(pattern)?, REGEX_SIZE_MAX_BYTES)
 }
 
+/// Is a pattern refused for its size, not for what it says?
+pub fn is_over_limit(pattern: &str, error: &regex::Error) -> bool {
+    pattern.len() > PATTERN_MAX_BYTES || matches!(error, regex::Error::CompiledTooBig(_))
+}
+
 fn translated(pattern: &str) -> Result<String, regex::Error> {
     if pattern.len() > PATTERN_MAX_BYTES {
         let len = pattern.len();

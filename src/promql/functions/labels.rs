@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use regex::{Captures, Regex};
 
-use crate::model::regex::compile_anchored;
+use crate::model::regex::{compile_anchored, is_over_limit};
 use crate::model::{Labels, LabelsBuilder};
 
 /// The arguments of one call of `label_replace`, checked and compiled.
@@ -25,8 +25,10 @@ impl LabelReplace {
         source: &str,
         regex: &str,
     ) -> Result<LabelReplace, String> {
-        let compiled = compile_anchored(regex)
-            .map_err(|_| format!("invalid regular expression in label_replace(): {regex}"))?;
+        let compiled = compile_anchored(regex).map_err(|error| {
+            let problem = if is_over_limit(regex, &error) { &error.to_string() } else { regex };
+            format!("invalid regular expression in label_replace(): {problem}")
+        })?;
         if destination.is_empty() {
             return Err(format!(
                 "invalid destination label name in label_replace(): {destination}"

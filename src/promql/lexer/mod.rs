@@ -21,6 +21,8 @@ pub const OPERATORS_MAX: usize = 1000;
 pub struct LexError {
     pub offset: usize,
     pub message: String,
+    /// It is [`NESTING_MAX`] or [`OPERATORS_MAX`].
+    pub over_limit: bool,
 }
 
 /// Tokens up to the end of the text, or up to the first thing that is none. The last one is
@@ -40,8 +42,11 @@ pub fn lex(text: &str) -> Lexed {
         parens_open: 0,
         operators: 0,
         place: Place::Expression,
+        over_limit: false,
     };
-    let error = lexer.run().err().map(|message| LexError { offset: lexer.offset, message });
+    let error = lexer.run().err();
+    let (offset, over_limit) = (lexer.offset, lexer.over_limit);
+    let error = error.map(|message| LexError { offset, message, over_limit });
     let kind = if error.is_some() { TokenKind::Invalid } else { TokenKind::End };
     let end = lexer.offset as u32;
     lexer.tokens.push(Token { kind, span: Span { start: end, end } });
@@ -63,6 +68,7 @@ struct Lexer<'a> {
     parens_open: usize,
     operators: usize,
     place: Place,
+    over_limit: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -190,6 +196,7 @@ impl<'a> Lexer<'a> {
             kind if kind.binary_op().is_some() => self.operators += 1,
             _ => {}
         }
+        self.over_limit = self.parens_open > NESTING_MAX || self.operators > OPERATORS_MAX;
         if self.parens_open > NESTING_MAX {
             return Err(format!("expression is nested deeper than {NESTING_MAX} parentheses"));
         }

@@ -4,6 +4,7 @@
 use hashbrown::HashMap;
 
 use super::{ParseError, ParseOptions};
+use crate::model::regex::is_over_limit;
 use crate::model::{MatchOp, Matcher};
 use crate::promql::ast::{ExprKind, Span};
 use crate::promql::check::not_utf8;
@@ -122,14 +123,16 @@ impl<'a> Cursor<'a> {
         if let Some(same) = self.regexes.get(&value).filter(|_| is_regex) {
             return Ok(same.again(name, op));
         }
-        let matcher =
-            Matcher::new(name, op, value).map_err(|error| self.error(span, error.to_string()))?;
+        let matcher = Matcher::new(name, op, value.as_str()).map_err(|error| {
+            let over_limit = is_over_limit(&value, &error);
+            ParseError { over_limit, ..self.error(span, error.to_string()) }
+        })?;
         self.program_bytes += matcher.program_bytes();
         if self.program_bytes > PROGRAMS_MAX_BYTES {
             let message = format!(
                 "the regular expressions take more than {PROGRAMS_MAX_BYTES} bytes when compiled"
             );
-            return Err(self.error(span, message));
+            return Err(self.error(span, message).over_limit());
         }
         if is_regex {
             self.regexes.insert(matcher.value.clone(), matcher.clone());
@@ -143,7 +146,7 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let message = format!("list of more than {LIST_MAX} elements");
-        Err(self.error(self.peek().span, message))
+        Err(self.error(self.peek().span, message).over_limit())
     }
 
     /// From the start of `start` to the end of the token taken last.

@@ -37,13 +37,19 @@ pub struct ParseError {
     /// From 1, in bytes.
     pub column: u32,
     pub message: String,
+    /// It may be PromQL, but is longer, deeper or dearer than a limit, which the message names.
+    pub over_limit: bool,
 }
 
 impl ParseError {
     /// At a byte offset of `text`.
     fn at(text: &str, offset: usize, message: String) -> ParseError {
         let (line, column) = line_and_column(text, offset);
-        ParseError { line, column, message }
+        ParseError { line, column, message, over_limit: false }
+    }
+
+    fn over_limit(self) -> ParseError {
+        ParseError { over_limit: true, ..self }
     }
 }
 
@@ -133,7 +139,14 @@ fn lex_within(text: &str, options: &ParseOptions) -> Result<Lexed, ParseError> {
     let max = options.text_max_bytes.min(u32::MAX as usize);
     if text.len() > max {
         let message = format!("query of {} bytes is longer than the limit of {max}", text.len());
-        return Err(ParseError::at(text, 0, message));
+        return Err(ParseError::at(text, 0, message).over_limit());
     }
-    Ok(lexer::lex(text))
+    let lexed = lexer::lex(text);
+    // Before anything is parsed, whatever else is wrong.
+    match &lexed.error {
+        Some(error) if error.over_limit => {
+            Err(ParseError::at(text, error.offset, error.message.clone()).over_limit())
+        }
+        _ => Ok(lexed),
+    }
 }

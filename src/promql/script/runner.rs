@@ -67,6 +67,7 @@ fn script_options() -> EngineOptions {
         delayed_name_removal: true,
         use_start_timestamps: true,
         parse: ParseOptions::all(),
+        ..EngineOptions::default()
     }
 }
 
