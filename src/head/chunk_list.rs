@@ -3,9 +3,10 @@
 //! Each is a varint of its number of samples, a varint of its length in bytes, and the bytes of
 //! [`crate::encoding::chunk`]. Knows nothing of which series it is.
 
-use crate::encoding::chunk::decode_into;
+use crate::encoding::chunk::{decode_into, first_timestamp};
 use crate::encoding::cursor::{Cursor, put_varint};
 use crate::error::Corrupt;
+use crate::model::{TimeRange, Timestamp};
 use crate::read::Columns;
 
 /// Appends a chunk.
@@ -20,20 +21,55 @@ pub fn put_chunk(out: &mut Vec<u8>, count: usize, bytes: &[u8]) {
 /// # Errors
 /// The bytes are not a list of chunks in order of time; the columns then hold a part of it.
 pub fn decode(list: &[u8], out: &mut Columns) -> Result<(), Corrupt> {
+    decode_within(list, TimeRange::ALL, out)
+}
+
+/// As [`decode`], but for chunks that lie outside the range as a whole, as the chunks before and behind them show.
+pub fn decode_within(list: &[u8], range: TimeRange, out: &mut Columns) -> Result<(), Corrupt> {
     let mut cursor = Cursor::new(list);
-    let start = out.len();
-    while !cursor.is_empty() {
+    let start = out.timestamps.len();
+    let mut next = Chunk::next(&mut cursor)?;
+    while let Some(chunk) = next {
+        next = Chunk::next(&mut cursor)?;
+        // A chunk ends before the next one begins.
+        if next.as_ref().is_some_and(|next| next.first <= range.mint) {
+            continue;
+        }
+        if chunk.first > range.maxt {
+            break;
+        }
+        decode_into(chunk.bytes, chunk.count, &mut out.timestamps, &mut out.floats)
+            .map_err(|corrupt| corrupt.in_file("", chunk.base))?;
+    }
+    match out.timestamps[start..].is_sorted_by(|a, b| a < b) {
+        true => Ok(()),
+        false => Err(Corrupt::at(0, "order of timestamps")),
+    }
+}
+
+/// A chunk of a list.
+struct Chunk<'a> {
+    count: usize,
+    bytes: &'a [u8],
+    /// Where the bytes are in the list.
+    base: u64,
+    /// The time of its first sample.
+    first: Timestamp,
+}
+
+impl<'a> Chunk<'a> {
+    /// `None` at the end of the list.
+    fn next(cursor: &mut Cursor<'a>) -> Result<Option<Chunk<'a>>, Corrupt> {
+        if cursor.is_empty() {
+            return Ok(None);
+        }
         let count = cursor.varint("chunk sample count")?;
         let len = cursor.length("chunk length")?;
         let base = cursor.position() as u64;
         let count = usize::try_from(count).map_err(|_| cursor.corrupt("chunk sample count"))?;
         let bytes = cursor.bytes(len, "chunk")?;
-        decode_into(bytes, count, &mut out.timestamps, &mut out.floats)
-            .map_err(|corrupt| corrupt.in_file("", base))?;
-    }
-    match out.timestamps[start..].is_sorted_by(|a, b| a < b) {
-        true => Ok(()),
-        false => Err(Corrupt::at(0, "order of timestamps")),
+        let first = first_timestamp(bytes).map_err(|corrupt| corrupt.in_file("", base))?;
+        Ok(Some(Chunk { count, bytes, base, first }))
     }
 }
 
@@ -74,6 +110,23 @@ mod tests {
             decode(&list, &mut read).unwrap();
             assert_eq!((read.timestamps, read.floats), (columns.timestamps, columns.floats));
             assert_eq!(sample_count(&list), count as u64);
+        }
+    }
+
+    #[test]
+    fn chunks_outside_a_range_are_passed_over() {
+        let mut columns = Columns::default();
+        (0..1_000).for_each(|i| columns.push(i * 15_000, i as f64));
+        let list = list_of(&columns);
+        for (mint, maxt) in [(0, 0), (3_600_000, 3_600_000), (3_599_999, 7_200_001), (0, i64::MAX)]
+        {
+            let range = TimeRange::new(mint, maxt);
+            let mut read = Columns::default();
+            decode_within(&list, range, &mut read).unwrap();
+            let within = |t: &&i64| range.contains(**t);
+            let expected: Vec<&i64> = columns.timestamps.iter().filter(within).collect();
+            assert_eq!(read.timestamps.iter().filter(within).collect::<Vec<_>>(), expected);
+            assert!(read.len() <= expected.len() + 2 * 240, "{range:?}: {}", read.len());
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chunk_list::{decode, put_chunk};
+use super::chunk_list::{decode_within, put_chunk};
 use super::chunks::ChunkEncoder;
 use crate::encoding::chunk::decode_into;
 use crate::error::Corrupt;
@@ -163,7 +163,7 @@ pub fn read_runs(
 ) -> Result<(), Corrupt> {
     for run in runs.values().filter(|run| run.range.overlaps(range)) {
         if let Some(chunks) = run.chunks(index) {
-            decode(chunks, out)?;
+            decode_within(chunks, range, out)?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! only through its samples, so one whose first request is not durable yet is not there.
 
 use super::Head;
-use super::chunk_list::decode;
+use super::chunk_list::decode_within;
 use super::encoded::{EncodedSeries, trim};
 use super::generation::Generation;
 use super::older::Looked;
@@ -61,7 +61,8 @@ impl HeadSource {
         let mut columns = Columns::default();
         for spill in self.layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
             columns.clear();
-            let read = spill.chunks(series).map(|list| list.map(|list| decode(list, &mut columns)));
+            let read = |list| decode_within(list, range, &mut columns);
+            let read = spill.chunks(series).map(|list| list.map(read));
             if matches!(read, Ok(Some(Ok(())))) && spill.file().check().is_ok() {
                 looked.take(&columns, timestamp);
             }
@@ -172,7 +173,7 @@ impl HeadSet {
             Err(error) => return Err(error.into()),
         };
         let part = merge.add_part();
-        if let Err(corrupt) = decode(list, part) {
+        if let Err(corrupt) = decode_within(list, range, part) {
             part.clear();
             return self.note(corrupt.in_file(spill.file().path(), 0).to_string());
         }

@@ -8,9 +8,8 @@ use super::functions::extended::{extended_function, extended_mixed_function};
 use super::functions::{
     self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
 };
-use super::operator::{
-    BoxOperator, HistogramMap, Map, Materialized, Meta, Scratch, ValueMap, drop_names,
-};
+use super::map::{HistogramMap, Map, ValueMap};
+use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::range_call::{Notes, RangeCall};
 use super::select::{InstantSelector, Take};
@@ -50,8 +49,9 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {
+            // They look at no buckets; whoever sums for them is warned of resets that storage did not note.
             let whole = !matches!(name, "histogram_stddev" | "histogram_stdvar");
-            let plan = if whole { plan.detecting_resets(true) } else { *plan };
+            let plan = plan.detecting_resets(whole || plan.detects_resets);
             histogram_call(&plan, function, arg)?
         }
         (name, args) => table_call(plan, name, args)?,

@@ -74,11 +74,60 @@ struct Group {
     /// The first series with a histogram.
     first: usize,
     /// `None`: no histogram at that step.
-    steps: Vec<Option<Box<State>>>,
+    steps: Vec<Option<State>>,
+    /// What all this costs of the budget, in samples.
+    cost: usize,
+}
+
+impl Group {
+    fn new(first: usize, steps: usize) -> Group {
+        let cost = series_cost(steps, size_of::<Option<State>>());
+        Group { first, steps: (0..steps).map(|_| None).collect(), cost }
+    }
+
+    /// Adds a histogram of a series.
+    fn add(
+        &mut self,
+        rule: &HistogramRule<'_, '_>,
+        series: usize,
+        step: usize,
+        histogram: &Histogram,
+    ) {
+        let state = &mut self.steps[step];
+        let before = state.as_ref().map_or(0, State::cost);
+        match state {
+            None => *state = Some(State::Sum(Box::new(HistogramSum::new(histogram)))),
+            Some(state) => {
+                if state.add(histogram).is_err() {
+                    rule.tell_incompatible(series);
+                }
+            }
+        }
+        let after = state.as_ref().map_or(0, State::cost);
+        self.cost = self.cost + after - before;
+    }
+
+    /// Adds the histograms of another, which come later.
+    fn merge(&mut self, rule: &HistogramRule<'_, '_>, other: Group) {
+        for (state, theirs) in self.steps.iter_mut().zip(other.steps) {
+            let Some(theirs) = theirs else { continue };
+            let before = state.as_ref().map_or(0, State::cost);
+            match state {
+                None => *state = Some(theirs),
+                Some(state) => {
+                    if state.merge(theirs).is_err() {
+                        rule.tell_incompatible(other.first);
+                    }
+                }
+            }
+            let after = state.as_ref().map_or(0, State::cost);
+            self.cost = self.cost + after - before;
+        }
+    }
 }
 
 enum State {
-    Sum(HistogramSum),
+    Sum(Box<HistogramSum>),
     /// Exponential and custom buckets have met.
     Incompatible,
 }
@@ -128,76 +177,45 @@ impl<'q> HistogramSums<'_, 'q> {
                 histograms.iter().for_each(|(step, _)| column.set(step, 0.0));
             }
             AggregateOp::Sum | AggregateOp::Avg => {
+                let rule = self.rule;
+                let new = || Group::new(series, rule.steps);
+                let group = self.groups.entry(group).or_insert_with(new);
                 for (position, (step, histogram)) in histograms.iter().enumerate() {
                     if position % CHECK_STEPS == 0 {
-                        self.rule.query.check()?;
+                        rule.query.check()?;
                     }
-                    self.add(group, series, step, histogram)?;
+                    group.add(&rule, series, step, histogram);
                 }
+                self.hold()?;
             }
             _ => self.rule.tell_ignored(),
         }
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        group: usize,
-        series: usize,
-        step: usize,
-        histogram: &Histogram,
-    ) -> Result<(), QueryError> {
-        let rule = self.rule;
-        let state = &mut self.group(group, series)?.steps[step];
-        let cost = match state {
-            None => state.insert(Box::new(State::Sum(HistogramSum::new(histogram)))).cost(),
-            Some(state) => {
-                let before = state.cost();
-                if state.add(histogram).is_err() {
-                    rule.tell_incompatible(series);
-                }
-                state.cost().saturating_sub(before)
-            }
-        };
-        if cost > 0 {
-            self.held.absorb(rule.query.hold(cost)?);
-        }
-        Ok(())
+    /// What all groups cost. They never cost more together than apart.
+    fn cost(&self) -> usize {
+        self.groups.values().map(|group| group.cost).sum()
     }
 
-    fn group(&mut self, group: usize, first: usize) -> Result<&mut Group, QueryError> {
-        if !self.groups.contains_key(&group) {
-            let steps = self.rule.steps;
-            let cost = series_cost(steps, size_of::<Option<Box<State>>>());
-            self.held.absorb(self.rule.query.hold(cost)?);
-        }
-        Ok(self.groups.entry(group).or_insert_with(|| Group {
-            first,
-            steps: (0..self.rule.steps).map(|_| None).collect(),
-        }))
+    fn hold(&mut self) -> Result<(), QueryError> {
+        let more = self.cost().saturating_sub(self.held.samples());
+        self.held.absorb(self.rule.query.hold(more)?);
+        Ok(())
     }
 
     /// Adds the histograms of others, which come later.
     pub fn merge(&mut self, other: HistogramSums<'_, 'q>) {
         self.held.absorb(other.held);
         for (group, theirs) in other.groups {
-            let Some(mine) = self.groups.get_mut(&group) else {
-                self.groups.insert(group, theirs);
-                continue;
-            };
-            let first = theirs.first;
-            for (mine, theirs) in mine.steps.iter_mut().zip(theirs.steps) {
-                match (mine, theirs) {
-                    (_, None) => {}
-                    (mine @ None, theirs) => *mine = theirs,
-                    (Some(state), Some(other)) => {
-                        if state.merge(*other).is_err() {
-                            self.rule.tell_incompatible(first);
-                        }
-                    }
+            match self.groups.get_mut(&group) {
+                Some(mine) => mine.merge(&self.rule, theirs),
+                None => {
+                    self.groups.insert(group, theirs);
                 }
             }
         }
+        self.held.shrink(self.cost());
     }
 
     /// Puts the results of a group into its column, which holds those of its floats: where there are both, neither
@@ -209,7 +227,7 @@ impl<'q> HistogramSums<'_, 'q> {
             if column.present.contains(step) {
                 self.rule.tell_mixed();
                 column.present.remove(step);
-            } else if let State::Sum(sum) = *state {
+            } else if let State::Sum(sum) = state {
                 column.set_histogram(step, Arc::new(self.rule.result(&sum)));
             }
         }

@@ -194,7 +194,7 @@ impl Join<'_, '_> {
 
     fn set(&mut self, result: usize, step: usize, element: Element) -> Result<(), QueryError> {
         let column = &mut self.results.columns[result];
-        if column.len() == 0 {
+        if column.values.is_empty() {
             self.results.held.absorb(self.query.hold(column_cost(self.steps))?);
             column.reset(self.steps);
         }

@@ -17,9 +17,11 @@ pub mod value;
 mod annotations;
 mod column;
 pub mod engine;
+mod map;
 mod operator;
 mod plan;
 mod query;
+mod shared;
 mod timeline;
 
 mod range_call;

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 
 use super::ast::{Expr, Span};
 use super::functions::labels::compare_by_labels;
-use super::operator::{BoxOperator, Map, Materialized, ValueMap};
+use super::map::{Map, ValueMap};
+use super::operator::{BoxOperator, Materialized};
 use super::plan::Plan;
 use super::value::QueryError;
 

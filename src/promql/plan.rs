@@ -6,9 +6,11 @@ use super::ast::{Expr, ExprKind, Unary, ValueType};
 use super::check::not_utf8;
 use super::column::Element;
 use super::functions::Context;
-use super::operator::{BoxOperator, Map, Repeat, drop_names};
+use super::map::Map;
+use super::operator::{BoxOperator, Repeat, drop_names};
 use super::query::{Query, values_cost};
 use super::select::{InstantSelector, Take};
+use super::shared::{self, Shared};
 use super::timeline::Timeline;
 use super::value::QueryError;
 use super::{aggregate, binary, call};
@@ -23,27 +25,44 @@ pub enum Node<'q> {
 }
 
 /// Where an expression is evaluated.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Plan<'q> {
     pub query: &'q Query<'q>,
     pub timeline: Timeline,
+    /// What is evaluated already.
+    shared: Arc<Vec<Shared<'q>>>,
     /// Histograms tell whether they follow a counter reset, even if storage does not know.
     pub detects_resets: bool,
 }
 
 impl<'q> Plan<'q> {
     pub fn new(query: &'q Query<'q>, timeline: Timeline) -> Plan<'q> {
-        Plan { query, timeline, detects_resets: false }
+        Plan { query, timeline, shared: Arc::default(), detects_resets: false }
+    }
+
+    /// The same, after what the expression has several times was evaluated.
+    pub fn sharing(mut self, expr: &Expr) -> Result<Plan<'q>, QueryError> {
+        for repeated in shared::repeated(expr) {
+            if let Some(value) = shared::evaluate(&self, repeated)? {
+                Arc::make_mut(&mut self.shared).push(value);
+            }
+        }
+        Ok(self)
     }
 
     /// The same query on another timeline.
     pub fn on(&self, timeline: Timeline) -> Plan<'q> {
-        Plan { timeline, ..*self }
+        let shared = if timeline == self.timeline { self.shared.clone() } else { Arc::default() };
+        Plan { query: self.query, timeline, shared, detects_resets: self.detects_resets }
     }
 
     /// The same, with or without a look for counter resets.
     pub fn detecting_resets(&self, detects_resets: bool) -> Plan<'q> {
-        Plan { detects_resets, ..*self }
+        let shared = match detects_resets == self.detects_resets {
+            true => self.shared.clone(),
+            false => Arc::default(),
+        };
+        Plan { query: self.query, timeline: self.timeline, shared, detects_resets }
     }
 
     /// Is this one point in time, so that the order of a vector can matter?
@@ -55,6 +74,9 @@ impl<'q> Plan<'q> {
     /// The expression cannot be evaluated, or what had to be evaluated already failed.
     pub fn build(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
         self.query.check()?;
+        if let Some(value) = shared::find(&self.shared, expr) {
+            return Ok(Node::Vector(Box::new(value)));
+        }
         let constant = matches!(expr.kind, ExprKind::Number(_) | ExprKind::String(_));
         if self.timeline.count <= 1 || constant || !is_step_invariant(expr) {
             return self.build_here(expr);

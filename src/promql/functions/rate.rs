@@ -18,6 +18,7 @@ pub fn increase(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 }
 
 /// `increase` or `rate` of a window whose resets have lost so much.
+#[inline]
 pub fn counter_increase(window: &Window<'_>, lost: f64, per_second: bool) -> Option<f64> {
     let (difference, Stretch { reached_ms, sampled_ms }) = extrapolated(window, Some(lost))?;
     Some(match per_second {
@@ -81,6 +82,7 @@ fn last_two(window: &Window<'_>) -> Option<(f64, f64, i64)> {
 
 /// The difference between last and first sample, and how it is to be stretched. Of a counter what was lost in its resets is
 /// given, and added.
+#[inline]
 fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, Stretch)> {
     let [first_ms, .., last_ms] = window.timestamps else { return None };
     let [first, .., last] = window.values else { return None };

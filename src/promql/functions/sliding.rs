@@ -74,26 +74,26 @@ impl Counter {
     fn new(per_second: bool) -> Counter {
         Counter { resets: VecDeque::new(), seen: Seen::default(), per_second }
     }
+
+    /// What was lost in the resets behind the sample number `from`; those before are forgotten.
+    fn lost(&mut self, from: u64) -> f64 {
+        while self.resets.front().is_some_and(|(number, _)| *number <= from) {
+            self.resets.pop_front();
+        }
+        self.resets.iter().map(|(_, before)| before).sum()
+    }
 }
 
 impl Sliding for Counter {
     fn result(&mut self, window: &Window<'_>, from: u64, _: &[f64]) -> Option<f64> {
-        let new = self.seen.advance(window, from);
         // The pair of the last sample seen and the first new one counts as well.
-        let first = new.max(1);
-        if let Some(tail) = window.values.get(first - 1..)
-            && rate::has_reset(tail)
-        {
-            for (index, pair) in tail.windows(2).enumerate() {
-                if rate::is_reset(pair[0], pair[1]) {
-                    self.resets.push_back((from + (first + index) as u64, pair[0]));
-                }
+        let first = self.seen.advance(window, from).max(1);
+        for (index, pair) in window.values.get(first - 1..)?.windows(2).enumerate() {
+            if rate::is_reset(pair[0], pair[1]) {
+                self.resets.push_back((from + (first + index) as u64, pair[0]));
             }
         }
-        while self.resets.front().is_some_and(|(number, _)| *number <= from) {
-            self.resets.pop_front();
-        }
-        let lost = self.resets.iter().map(|(_, before)| before).sum();
+        let lost = if self.resets.is_empty() { 0.0 } else { self.lost(from) };
         rate::counter_increase(window, lost, self.per_second)
     }
 }

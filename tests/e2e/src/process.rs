@@ -53,9 +53,7 @@ impl Process {
     pub fn wait_ready(&mut self, address: &str, path: &str) -> Result<Duration, String> {
         let start = Instant::now();
         while start.elapsed() < READY_MAX {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(format!("{} ended with {status}", self.name));
-            }
+            self.check_running()?;
             if http::get(address, path).is_ok_and(|answer| answer.status == 200) {
                 return Ok(start.elapsed());
             }
@@ -66,6 +64,15 @@ impl Process {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// An error if it has ended.
+    pub fn check_running(&mut self) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(format!("{} ended with {status}", self.name)),
+            Err(error) => Err(format!("{}: {error}", self.name)),
+        }
     }
 
     /// kill -9.
