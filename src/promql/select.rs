@@ -228,7 +228,8 @@ impl<'q> InstantSelector<'q> {
                 out.set_element(step, element);
             }
         }
-        query.remark(self.span, self.series()[index].labels.metric_name(), &remarks);
+        let name = self.series().get(index).map_or("", |meta| meta.labels.metric_name());
+        query.remark(self.span, name, &remarks);
         Ok(found)
     }
 
