@@ -87,8 +87,8 @@ mod tests {
         let stats = written(QueryStats { times, ..QueryStats::default() }).await;
         assert_eq!(
             stats["timings"],
-            json!({"evalTotalTime": 7.0, "resultSortTime": 4.0, "queryPreparationTime": 1.0,
-                   "innerEvalTime": 2.0, "execQueueTime": 8.0, "execTotalTime": 15.0})
+            json!({"evalTotalTime": 7, "resultSortTime": 4, "queryPreparationTime": 1,
+                   "innerEvalTime": 2, "execQueueTime": 8, "execTotalTime": 15})
         );
     }
 
