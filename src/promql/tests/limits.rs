@@ -174,6 +174,7 @@ fn long_steps_end_at_the_deadline() {
         (0, "sum_over_time(vector(1)[20000000s:1s])"),
         (0, "sum_over_time(vector(time() ^ 1.5)[20000000s:1s])"),
         (200, "mad_over_time(vector(1)[1000000s:1s])"),
+        (0, "quantile_over_time(0.5, vector(1)[20000000s:1s])"),
     ];
     for (end_s, query) in queries {
         let started = Instant::now();
@@ -323,4 +324,126 @@ fn the_longest_chains_fit_the_stack() {
     assert_eq!(f.over([0, 10, 10], &nested), ["{} 1@0 1@10"]);
     let either = format!("{}a", "a or b or ".repeat(300));
     assert_eq!(f.over([0, 10, 10], &either), ["a 1@0 1@10"]);
+}
+
+/// A query over a limit of bytes: the text of its error, `None` if it has an answer.
+fn over_bytes(f: &Fixture, change: impl Fn(&mut EngineOptions), query: &str) -> Option<String> {
+    let mut options = f.options.clone();
+    change(&mut options);
+    let engine = Engine::new(options);
+    let answer = engine.range(&f.source, query, 0, 300_000, 15_000, &Limits::default());
+    let error = answer.err().map(|error| error.to_string());
+    assert_eq!(engine.pool().reserved_bytes(), 0, "{query}");
+    error
+}
+
+#[test]
+fn label_sets_cost_bytes_wherever_they_are_made() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    let queries = [
+        "label_replace(m_total, 'x', '$1', 'instance', '(.*)')",
+        "sum by (instance) (m_total)",
+        "abs(m_total)",
+        "m_total * on (instance, job) m_total",
+        "m_total and on (instance) m_total",
+        "count_values('v', m_total)",
+        "topk(3, m_total)",
+    ];
+    for query in queries {
+        let limited = |memory_max_bytes| {
+            over_bytes(&f, |options| options.memory_max_bytes = memory_max_bytes, query)
+        };
+        assert_eq!(limited(1 << 30), None, "{query}");
+        // As much as the labels of the series take: about 150 bytes each.
+        let error = limited(120_000).unwrap_or_else(|| panic!("{query} is within the limit"));
+        assert!(error.contains("120000 bytes") && error.contains("--query.max-memory"), "{error}");
+    }
+    // An aggregation to few groups makes no label sets.
+    let max = |options: &mut EngineOptions| options.memory_max_bytes = 120_000;
+    assert_eq!(over_bytes(&f, max, "sum(m_total)"), None);
+}
+
+#[test]
+fn all_queries_share_a_budget() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    let limited = |options: &mut EngineOptions| options.memory_budget_bytes = 100_000;
+    let error = over_bytes(&f, limited, "m_total").unwrap();
+    assert!(error.contains("100000 bytes") && error.contains("--query.memory-budget"), "{error}");
+    let engine = Engine::new(EngineOptions { memory_budget_bytes: 4 << 20, ..options() });
+    let instant = || engine.instant(&f.source, "sort(m_total)", 0, &Limits::default());
+    assert!(instant().is_ok());
+    let other = engine.budget();
+    let held = other.hold_bytes(4 << 20).unwrap();
+    assert!(instant().unwrap_err().to_string().contains("--query.memory-budget"));
+    drop(held);
+    assert!(instant().is_ok());
+}
+
+#[test]
+fn series_are_counted_over_all_selectors() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    let limited = |options: &mut EngineOptions| options.series_max = 1_500;
+    assert_eq!(over_bytes(&f, limited, "sum(m_total)"), None);
+    let error = over_bytes(&f, limited, "sum(m_total) + sum(m_total)").unwrap();
+    assert!(error.contains("1500 series") && error.contains("--query.max-series"), "{error}");
+}
+
+#[test]
+fn a_budget_of_bytes_does_not_depend_on_the_number_of_threads() {
+    let source = many_series();
+    for query in
+        ["sum by (job, instance) (m_total)", "quantile by (job) (0.5, m_total)", "m_total * 2"]
+    {
+        let answer = |threads, memory_max_bytes| {
+            let engine = Engine::new(EngineOptions { threads, memory_max_bytes, ..options() });
+            let answer = engine.range(&source, query, 0, 300_000, 15_000, &Limits::default());
+            answer.unwrap_or_else(|error| panic!("{query}, {threads} threads: {error}"))
+        };
+        let alone = answer(1, 1 << 30);
+        let many = answer(16, alone.stats.peak_bytes);
+        assert_eq!(bits(many.value), bits(alone.value), "{query}");
+    }
+}
+
+#[test]
+fn every_operator_looks_whether_it_is_canceled() {
+    let mut source = MemorySource::new();
+    for index in 0..300u32 {
+        let instance = index.to_string();
+        let labels = Labels::from_pairs([("__name__", "m_total"), ("instance", &instance)]);
+        (0..20).for_each(|step| source.add(&labels, step * 15_000, f64::from(index)));
+    }
+    let engine = Engine::new(options());
+    for query in [
+        "sum_over_time(m_total[1h:1ms])",
+        "max_over_time(m_total[1m])",
+        "sort(m_total)",
+        "m_total + ignoring(x) m_total",
+        "m_total + on(instance) group_left m_total",
+        "topk(1, m_total)",
+        "quantile(0.5, m_total)",
+        "count_values('v', m_total)",
+    ] {
+        let canceled = Arc::new(AtomicBool::new(false));
+        let limits = Limits { canceled: canceled.clone(), ..Limits::default() };
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(2));
+                canceled.store(true, crate::sync::Ordering::Relaxed);
+            });
+            // As often as it takes to be in the middle of it.
+            loop {
+                match engine.range(&source, query, 0, 10_000_000, 1_000, &limits) {
+                    Ok(_) => {}
+                    Err(QueryError::Canceled) => break,
+                    Err(error) => panic!("{query}: {error}"),
+                }
+            }
+        });
+        assert!(begun.elapsed() < Duration::from_secs(5), "{query}: {:?}", begun.elapsed());
+    }
 }
