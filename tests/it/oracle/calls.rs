@@ -261,7 +261,7 @@ impl Oracle<'_> {
 
     /// A part of the date that is so many seconds after 1970 began, by counting days.
     fn date(&self, name: &str, seconds: f64) -> f64 {
-        if !(seconds.abs() < 1e10) {
+        if seconds.is_nan() || seconds.abs() >= 1e10 {
             self.doubtful.set(true);
             return f64::NAN;
         }
