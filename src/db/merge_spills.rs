@@ -118,7 +118,7 @@ impl<'a> Merger<'a> {
             inputs,
             damage,
             merge: ColumnsMerge::default(),
-            encoder: ChunkEncoder::default(),
+            encoder: ChunkEncoder::of_columns(),
             columns: Columns::default(),
             range: TimeRange::EMPTY,
             list: Vec::new(),

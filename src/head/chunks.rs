@@ -2,7 +2,8 @@
 //! of shards and locks. The bytes are this process' own, so a chunk that does not decode is a bug here.
 
 use crate::encoding::bits::block_bytes;
-use crate::encoding::chunk::{OpenChunk, decode_into};
+use crate::encoding::chunk::{OpenChunk, decode_into, write_columns};
+use crate::encoding::column::ColumnEncoder;
 use crate::error::Corrupt;
 use crate::model::{Sample, TimeRange, Timestamp};
 use crate::read::Columns;
@@ -102,9 +103,16 @@ fn encode(columns: &Columns, out: &mut Vec<Chunk>) {
 pub struct ChunkEncoder {
     blocks: Vec<u8>,
     bytes: Vec<u8>,
+    /// Makes columns instead of streams.
+    columns: Option<Box<ColumnEncoder>>,
 }
 
 impl ChunkEncoder {
+    /// One that makes columns: for chunks that are written to stay.
+    pub fn of_columns() -> ChunkEncoder {
+        ChunkEncoder { columns: Some(Box::default()), ..ChunkEncoder::default() }
+    }
+
     /// Encodes columns whose timestamps ascend as chunks of about equal length.
     pub fn encode(
         &mut self,
@@ -123,9 +131,12 @@ impl ChunkEncoder {
     }
 
     fn encode_one(&mut self, timestamps: &[Timestamp], floats: &[f64]) {
-        let mut open = OpenChunk::default();
         self.blocks.clear();
         self.bytes.clear();
+        if let Some(encoder) = &mut self.columns {
+            return write_columns(timestamps, floats, encoder, &mut self.bytes);
+        }
+        let mut open = OpenChunk::default();
         for (timestamp, value) in timestamps.iter().zip(floats) {
             let full = open.append(Sample::new(*timestamp, *value));
             self.blocks.extend(full.iter().flat_map(block_bytes));

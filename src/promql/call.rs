@@ -49,8 +49,9 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {
+            // They look at no buckets; whoever sums for them is warned of resets that storage did not note.
             let whole = !matches!(name, "histogram_stddev" | "histogram_stdvar");
-            let plan = if whole { plan.detecting_resets(true) } else { *plan };
+            let plan = plan.detecting_resets(whole || plan.detects_resets);
             histogram_call(&plan, function, arg)?
         }
         (name, args) => table_call(plan, name, args)?,

@@ -336,7 +336,7 @@ fn stats(query: &Query<'_>, timeline: Timeline) -> QueryStats {
 }
 
 fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<Value, QueryError> {
-    let plan = Plan::new(query, Timeline::at(time));
+    let plan = Plan::new(query, Timeline::at(time)).sharing(expr)?;
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
         range.input =
@@ -370,7 +370,7 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
     }
     // The columns that threads work on are within the budget, too.
     drop(query.hold(timeline.count)?);
-    let plan = Plan::new(query, timeline);
+    let plan = Plan::new(query, timeline).sharing(expr)?;
     let mut matrix = match plan.build(expr)? {
         Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
         Node::Scalar(values) => {

@@ -7,7 +7,7 @@ use super::column::Column;
 use super::info_metrics::{self, Choice, Request, Targets};
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
 use super::plan::Plan;
-use super::query::Query;
+use super::query::{Query, series_cost};
 use super::timeline::{Frame, TimeShift};
 use super::value::QueryError;
 use crate::model::{Labels, LabelsBuilder};
@@ -27,9 +27,12 @@ pub fn build<'q>(
     let base = plan.vector(base)?;
     let targets = Targets::of(base.series(), &request);
     let choices = info_metrics::choices(plan, &request, shift, &targets)?;
+    let split = targets.of.iter().map(|target| target.map_or(1, |target| choices[target].len()));
+    plan.query.keep(series_cost(0, 0).saturating_mul(split.sum()))?;
     let (series, parts) = results(base.series(), &request, &targets, &choices);
     plan.query.keep_labels(&series)?;
     let is_split = parts.windows(2).any(|pair| pair[0].base == pair[1].base);
+    // The columns of the base are asked for once.
     let base = if is_split { Box::new(Materialized::of(plan.query, base)?) } else { base };
     Ok(merge_equal(Box::new(Enriched { query: plan.query, base, series, parts, choices })))
 }

@@ -8,9 +8,9 @@ use hashbrown::{HashMap, HashSet};
 use super::ast::Selector;
 use super::column::{Bits, Column};
 use super::matching::in_braces;
-use super::operator::{Meta, Operator, Scratch};
+use super::operator::{Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
-use super::query::{Held, column_cost};
+use super::query::series_cost;
 use super::select::{CHECK_STEPS, InstantSelector, Take};
 use super::timeline::TimeShift;
 use super::value::QueryError;
@@ -106,13 +106,12 @@ pub struct Choice {
     pub steps: Bits,
 }
 
-/// The info series about the targets, with the times of their samples.
+/// The info series about the targets.
 struct Candidates<'q> {
-    series: Vec<Meta>,
-    times: Vec<Column>,
+    /// The times of their samples.
+    times: Materialized<'q>,
     /// Of every target, by metric name.
     of: Vec<BTreeMap<String, Vec<usize>>>,
-    _held: Held<'q>,
 }
 
 /// What is said about every target: at each step exactly one of its choices holds.
@@ -125,11 +124,11 @@ pub fn choices(
     shift: TimeShift,
     targets: &Targets,
 ) -> Result<Vec<Vec<Choice>>, QueryError> {
-    let candidates = candidates(plan, request, shift, targets)?;
+    let candidates = Candidates::read(plan, request, shift, targets)?;
     let choose = |by_name: &BTreeMap<String, Vec<usize>>| {
         let mut choices = choices_of(plan, &candidates, by_name)?;
         for choice in &mut choices {
-            let labels = choice.members.iter().map(|member| &candidates.series[*member].labels);
+            let labels = choice.members.iter().map(|member| candidates.labels(*member));
             let wanted = labels.flat_map(Labels::iter).filter(|(name, _)| request.includes(name));
             choice.labels = wanted.map(|(name, value)| (name.into(), value.into())).collect();
         }
@@ -138,43 +137,65 @@ pub fn choices(
     candidates.of.iter().map(choose).collect()
 }
 
-/// Reads the info series about the targets.
-fn candidates<'q>(
-    plan: &Plan<'q>,
-    request: &Request,
-    shift: TimeShift,
-    targets: &Targets,
-) -> Result<Candidates<'q>, QueryError> {
-    let mut found = Candidates {
-        series: Vec::new(),
-        times: Vec::new(),
-        of: vec![BTreeMap::new(); targets.ids.len()],
-        _held: plan.query.hold(0)?,
-    };
-    if targets.ids.is_empty() {
-        return Ok(found);
-    }
-    let matchers = request.names.iter().chain(&request.data).cloned().collect();
-    let selector = Selector { matchers, ..Selector::default() };
-    let (query, timeline) = (plan.query, plan.timeline);
-    let infos = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
-    let mut scratch = Scratch::default();
-    for (index, meta) in infos.series().iter().enumerate() {
-        let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
-        found._held.absorb(query.hold(column_cost(timeline.count))?);
-        let mut column = Column::default();
-        infos.column(index, &mut scratch, &mut column)?;
-        if !column.histograms.is_empty() {
-            let series = in_braces(&meta.labels);
+impl<'q> Candidates<'q> {
+    fn read(
+        plan: &Plan<'q>,
+        request: &Request,
+        shift: TimeShift,
+        targets: &Targets,
+    ) -> Result<Candidates<'q>, QueryError> {
+        let mut of: Vec<BTreeMap<String, Vec<usize>>> = vec![BTreeMap::new(); targets.ids.len()];
+        if of.is_empty() {
+            let times = Materialized::new(plan.query, Vec::new(), Vec::new())?;
+            return Ok(Candidates { times, of });
+        }
+        let matchers = request.names.iter().chain(&request.data).cloned().collect();
+        let selector = Selector { matchers, ..Selector::default() };
+        let query = plan.query;
+        let all = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
+        let (mut series, mut indices) = (Vec::new(), Vec::new());
+        for (index, meta) in all.series().iter().enumerate() {
+            let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
+            let of_name = of[*target].entry(meta.labels.metric_name().to_string());
+            of_name.or_default().push(indices.len());
+            indices.push(index);
+            series.push(meta.clone());
+        }
+        let times = Materialized::of(query, Box::new(About { all, series, indices }))?;
+        let mut columns = times.columns.iter();
+        if let Some(wrong) = columns.position(|column| !column.histograms.is_empty()) {
+            let series = in_braces(&times.series[wrong].labels);
             let message = format!("this should be an info metric, with float samples: {series}");
             return Err(QueryError::Execution(message));
         }
-        let of_name = found.of[*target].entry(meta.labels.metric_name().to_string());
-        of_name.or_default().push(found.series.len());
-        found.series.push(meta.clone());
-        found.times.push(column);
+        Ok(Candidates { times, of })
     }
-    Ok(found)
+
+    fn labels(&self, member: usize) -> &Labels {
+        &self.times.series[member].labels
+    }
+}
+
+/// The selected series that are about targets.
+struct About<'q> {
+    all: InstantSelector<'q>,
+    series: Vec<Meta>,
+    indices: Vec<usize>,
+}
+
+impl Operator for About<'_> {
+    fn series(&self) -> &[Meta] {
+        &self.series
+    }
+
+    fn column(
+        &self,
+        index: usize,
+        scratch: &mut Scratch,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        self.all.column(self.indices[index], scratch, out)
+    }
 }
 
 /// Which of the candidates about one target hold, and when.
@@ -186,22 +207,24 @@ fn choices_of(
     let count = plan.timeline.count;
     let mut position: HashMap<Vec<usize>, usize> = HashMap::new();
     let mut choices: Vec<Choice> = Vec::new();
+    let (mut members, mut at) = (Vec::with_capacity(by_name.len()), 0);
     for step in 0..count {
         if step % CHECK_STEPS == 0 {
             plan.query.check()?;
         }
-        let mut members = Vec::with_capacity(by_name.len());
+        members.clear();
         for of_name in by_name.values() {
             members.extend(newest(candidates, of_name, step)?);
         }
-        let at = match position.get(&members) {
-            Some(at) => *at,
-            None => {
-                position.insert(members.clone(), choices.len());
-                choices.push(Choice { members, labels: Vec::new(), steps: Bits::new(count) });
-                choices.len() - 1
-            }
-        };
+        // Mostly it is the same as at the step before.
+        if choices.get(at).is_none_or(|choice| choice.members != members) {
+            at = *position.entry(members.clone()).or_insert(choices.len());
+        }
+        if at == choices.len() {
+            plan.query.keep(series_cost(count, 0))?;
+            let (members, labels) = (members.clone(), Vec::new());
+            choices.push(Choice { members, labels, steps: Bits::new(count) });
+        }
         choices[at].steps.insert(step);
     }
     Ok(choices)
@@ -215,11 +238,12 @@ fn newest(
 ) -> Result<Option<usize>, QueryError> {
     let mut newest: Option<(usize, f64)> = None;
     for member in members {
-        let Some(time) = candidates.times[*member].get(step) else { continue };
+        let Some(time) = candidates.times.columns[*member].get(step) else { continue };
         match newest {
             Some((_, before)) if before > time => {}
             Some((before, same)) if same == time => {
-                let [old, new] = [before, *member].map(|i| in_braces(&candidates.series[i].labels));
+                let [old, new] =
+                    [before, *member].map(|member| in_braces(candidates.labels(member)));
                 let time_ms = (time * 1e3).round() as i64;
                 return Err(QueryError::Execution(format!(
                     "found duplicate series for info metric: existing {old} @ {time_ms}, new {new} @ {time_ms}"

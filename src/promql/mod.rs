@@ -23,6 +23,7 @@ mod map;
 mod operator;
 mod plan;
 mod query;
+mod shared;
 mod sort;
 mod tally;
 mod timeline;

@@ -10,6 +10,7 @@ use super::map::Map;
 use super::operator::{BoxOperator, Repeat, drop_names};
 use super::query::{Query, values_cost};
 use super::select::{InstantSelector, Take};
+use super::shared::{self, Shared};
 use super::tally::Counting;
 use super::timeline::Timeline;
 use super::value::QueryError;
@@ -25,10 +26,12 @@ pub enum Node<'q> {
 }
 
 /// Where an expression is evaluated.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Plan<'q> {
     pub query: &'q Query<'q>,
     pub timeline: Timeline,
+    /// What is evaluated already.
+    shared: Arc<Vec<Shared<'q>>>,
     /// Histograms tell whether they follow a counter reset, even if storage does not know.
     pub detects_resets: bool,
     /// How the samples count that selectors find.
@@ -37,17 +40,38 @@ pub struct Plan<'q> {
 
 impl<'q> Plan<'q> {
     pub fn new(query: &'q Query<'q>, timeline: Timeline) -> Plan<'q> {
-        Plan { query, timeline, detects_resets: false, counting: Counting::Steps }
+        Plan {
+            query,
+            timeline,
+            shared: Arc::default(),
+            detects_resets: false,
+            counting: Counting::Steps,
+        }
+    }
+
+    /// The same, after what the expression has several times was evaluated.
+    pub fn sharing(mut self, expr: &Expr) -> Result<Plan<'q>, QueryError> {
+        for repeated in shared::repeated(expr) {
+            if let Some(value) = shared::evaluate(&self, repeated)? {
+                Arc::make_mut(&mut self.shared).push(value);
+            }
+        }
+        Ok(self)
     }
 
     /// The same query on another timeline.
     pub fn on(&self, timeline: Timeline) -> Plan<'q> {
-        Plan { timeline, ..*self }
+        let shared = if timeline == self.timeline { self.shared.clone() } else { Arc::default() };
+        Plan { timeline, shared, ..self.clone() }
     }
 
     /// The same, with or without a look for counter resets.
     pub fn detecting_resets(&self, detects_resets: bool) -> Plan<'q> {
-        Plan { detects_resets, ..*self }
+        let shared = match detects_resets == self.detects_resets {
+            true => self.shared.clone(),
+            false => Arc::default(),
+        };
+        Plan { shared, detects_resets, ..self.clone() }
     }
 
     /// The one step that stands for all of this timeline.
@@ -73,6 +97,9 @@ impl<'q> Plan<'q> {
     /// The expression cannot be evaluated, or what had to be evaluated already failed.
     pub fn build(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
         self.query.check()?;
+        if let Some(value) = shared::find(&self.shared, expr) {
+            return Ok(Node::Vector(Box::new(value)));
+        }
         match self.query.probe(expr).filter(|_| !matches!(expr.kind, ExprKind::Paren(_))) {
             Some(probe) => watched::node(probe, || self.build_steps(expr)),
             None => self.build_steps(expr),

@@ -76,7 +76,9 @@ impl RangeCall<'_> {
     /// The name of the metric of a series.
     fn metric_name(&self, index: usize) -> &str {
         let input = &self.range.input;
-        input.one_name().unwrap_or_else(|| input.series()[index].labels.metric_name())
+        // Without series the query fails anyway: their labels could not be read.
+        let named = || input.series().get(index).map_or("", |meta| meta.labels.metric_name());
+        input.one_name().unwrap_or_else(named)
     }
 
     /// Is the window one for the plain function?

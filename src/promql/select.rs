@@ -33,6 +33,8 @@ struct Selection<'q> {
     /// The name the selector asks for, unless a series may have a label that goes where the name goes.
     one_name: Option<String>,
     detects_resets: bool,
+    /// Since when samples count is of interest. `anchored` and `smoothed` know no start times.
+    keeps_starts: bool,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -86,7 +88,10 @@ impl<'q> Selection<'q> {
         let one_name =
             one_name.filter(|_| METADATA_LABELS.iter().all(|name| !set.may_have_label(name)));
         let series = OnceLock::new();
-        Ok(Selection { query, set, series, range, one_name, detects_resets: false })
+        let extended = selector.anchored || selector.smoothed;
+        let keeps_starts = query.options.use_start_timestamps && !extended;
+        let detects_resets = false;
+        Ok(Selection { query, set, series, range, one_name, detects_resets, keeps_starts })
     }
 
     fn series(&self) -> &[Meta] {
@@ -126,14 +131,14 @@ impl<'q> Selection<'q> {
     ) -> Result<Held<'q>, QueryError> {
         self.query.check()?;
         self.set.read(index, slices.take(), samples)?;
-        slices.found(samples.len());
-        if !self.query.options.use_start_timestamps {
+        let cost = samples_cost(samples);
+        slices.found(cost);
+        if !self.keeps_starts {
             remove_starts(samples);
         }
         if self.detects_resets {
             detect_resets(samples, &mut slices.last_histogram);
         }
-        let cost = samples_cost(samples);
         self.query.count_read(cost);
         self.query.hold(cost)
     }
@@ -223,7 +228,8 @@ impl<'q> InstantSelector<'q> {
                 out.set_element(step, element);
             }
         }
-        query.remark(self.span, self.series()[index].labels.metric_name(), &remarks);
+        let name = self.series().get(index).map_or("", |meta| meta.labels.metric_name());
+        query.remark(self.span, name, &remarks);
         Ok(found)
     }
 

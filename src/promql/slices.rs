@@ -42,7 +42,7 @@ impl Slices {
         slice
     }
 
-    /// The last slice had so many samples.
+    /// The last slice had so many samples, as the budget counts them.
     pub fn found(&mut self, samples: usize) {
         let factor = self.samples as f64 / samples.max(1) as f64;
         self.width_ms = (self.width_ms as f64 * factor.min(SLICE_GROWTH)).max(1.0) as i64;

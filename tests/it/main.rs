@@ -13,7 +13,7 @@
 //! * `conformance`: where the conformance scripts lie, if they are there
 //! * `model`: random histories of a database against a map, which is in `history`
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones;
-//!   `promql_generator` makes random expressions
+//!   `promql_generator` makes random expressions, `oracle` evaluates them in the simplest way
 //! * `http_api`, `http_write`, `http_admin`, `http_queries`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
@@ -47,6 +47,7 @@ mod http_write;
 mod ladder;
 mod manifest_format;
 mod model;
+mod oracle;
 mod promql_generator;
 mod promql_parse;
 mod promql_scripts;

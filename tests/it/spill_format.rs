@@ -111,7 +111,7 @@ fn the_sizes_of_chunks_are_those_of_the_code() {
     let bits = timestamps::PAYLOAD_BITS.into_iter().chain([64]);
     assert!(classes.into_iter().eq(bits.enumerate()));
     for text in [
-        format!("A flag byte, always {} (`FLAGS`", chunk::FLAGS),
+        format!("A flag byte: {} (`STREAM`) or {} (`COLUMNS`)", chunk::STREAM, chunk::COLUMNS),
         format!("{} bits (`LEADING_BITS`)", gorilla::LEADING_BITS),
         format!("{} bits (`SIGNIFICANT_BITS`)", gorilla::SIGNIFICANT_BITS),
     ] {
@@ -125,7 +125,7 @@ fn the_sizes_of_chunks_are_those_of_the_code() {
 fn the_chunks_are_what_the_code_reads_and_writes() {
     let (_, rest) = section("### Chunks by example").split_once("```chunks\n").unwrap();
     let (lines, _) = rest.split_once("```").unwrap();
-    assert_eq!(lines.lines().count(), 4);
+    assert_eq!(lines.lines().count(), 5);
     for line in lines.lines() {
         let (samples, hex) = line.split_once(" = ").unwrap();
         let sample = |text: &str| {
@@ -140,7 +140,11 @@ fn the_chunks_are_what_the_code_reads_and_writes() {
         chunk::decode_into(&bytes, samples.len(), &mut read.timestamps, &mut read.floats).unwrap();
         assert_eq!((&read.timestamps, &read.floats), (&expected.timestamps, &expected.floats));
         let mut written = Vec::new();
-        ChunkEncoder::default().encode(&read.timestamps, &read.floats, |_, _, chunk| {
+        let mut encoder = match bytes[0] {
+            chunk::COLUMNS => ChunkEncoder::of_columns(),
+            _ => ChunkEncoder::default(),
+        };
+        encoder.encode(&read.timestamps, &read.floats, |_, _, chunk| {
             written.extend_from_slice(chunk);
         });
         assert_eq!(written, bytes, "{line}");

@@ -8,7 +8,7 @@
 
 use super::combine::{add, subtract};
 use super::extrapolation::{Before, Extent, stretch};
-use super::started::{Span, note_overlaps};
+use super::started::{Life, note_overlaps};
 use super::{Remark, Remarks, Window, seconds};
 use crate::model::Histogram;
 use crate::model::histogram::ResetHint;
@@ -75,12 +75,12 @@ pub fn idelta(
 fn counted(window: &Window<'_>, remarks: &mut Remarks) -> Option<(Histogram, f64)> {
     let samples = window.histograms;
     let (first, last) = (samples.first()?, samples.last()?);
-    let start = span(first).start_within(window);
+    let start = life(first).start_within(window);
     if samples.len() < 2 && start.is_none() {
         return None;
     }
     note_gauges(samples, remarks);
-    note_overlaps(samples.iter().map(span), remarks);
+    note_overlaps(samples.iter().map(life), remarks);
     let reset_at_once = start.is_none() && is_reset(first, &samples[1]);
     let relevant = if reset_at_once { &samples[1..] } else { samples };
     check_schemas(relevant, remarks)?;
@@ -103,11 +103,11 @@ fn counted(window: &Window<'_>, remarks: &mut Remarks) -> Option<(Histogram, f64
 
 /// Was the counter reset between two samples, by their values or by when they started?
 fn is_reset(before: &HistogramSample, after: &HistogramSample) -> bool {
-    span(after).is_reset_after(span(before)) || after.histogram.is_reset_after(&before.histogram)
+    life(after).is_reset_after(life(before)) || after.histogram.is_reset_after(&before.histogram)
 }
 
-fn span(sample: &HistogramSample) -> Span {
-    Span { start: sample.start, time: sample.timestamp }
+fn life(sample: &HistogramSample) -> Life {
+    Life { start: sample.start, time: sample.timestamp }
 }
 
 fn extent(samples: &[HistogramSample]) -> Extent {

@@ -12,21 +12,21 @@ use super::{Remarks, Window, seconds};
 
 /// When a sample was taken and since when it counts (0: not known), ms.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct Life {
     pub start: i64,
     pub time: i64,
 }
 
-impl Span {
+impl Life {
     /// Rules 1 to 3.
-    pub fn is_reset_after(self, before: Span) -> bool {
+    pub fn is_reset_after(self, before: Life) -> bool {
         let known = self.start != 0 && self.start < self.time;
         let delta = self.start == before.time && before.start != 0 && before.start < before.time;
         known && (self.start > before.time || delta)
     }
 
     /// It started before the sample before was taken, and not when that one did: one of the two is wrong.
-    pub fn overlaps(self, before: Span) -> bool {
+    pub fn overlaps(self, before: Life) -> bool {
         self.start != 0 && self.start < before.time && self.start != before.start
     }
 
@@ -37,10 +37,10 @@ impl Span {
     }
 }
 
-/// Remarks, once for the window, that spans overlap.
-pub fn note_overlaps(spans: impl Iterator<Item = Span> + Clone, remarks: &mut Remarks) {
-    let mut pairs = spans.clone().zip(spans.skip(1));
-    if pairs.any(|(before, span)| span.overlaps(before)) {
+/// Remarks, once for the window, that samples overlap.
+pub fn note_overlaps(lives: impl Iterator<Item = Life> + Clone, remarks: &mut Remarks) {
+    let mut pairs = lives.clone().zip(lives.skip(1));
+    if pairs.any(|(before, life)| life.overlaps(before)) {
         remarks.start_overlaps += 1;
     }
 }
@@ -60,32 +60,32 @@ pub fn increase(window: &Window<'_>, remarks: &mut Remarks) -> Option<f64> {
 pub fn irate(window: &Window<'_>) -> Option<f64> {
     let [.., before, last] = window.values else { return None };
     let count = window.values.len();
-    let (span_before, span) = (span(window, count - 2), span(window, count - 1));
-    let reset = last < before || span.is_reset_after(span_before);
+    let (life_before, life) = (life(window, count - 2), life(window, count - 1));
+    let reset = last < before || life.is_reset_after(life_before);
     let increase = if reset { *last } else { last - before };
-    let interval_ms = span.time - span_before.time;
+    let interval_ms = life.time - life_before.time;
     (interval_ms != 0).then(|| increase / seconds(interval_ms))
 }
 
-/// The span of a float sample.
-pub fn span(window: &Window<'_>, index: usize) -> Span {
+/// The life of a float sample.
+pub fn life(window: &Window<'_>, index: usize) -> Life {
     let start = window.starts.get(index).copied().unwrap_or(0);
-    Span { start, time: window.timestamps[index] }
+    Life { start, time: window.timestamps[index] }
 }
 
 /// By how much the counter grew between what is known of it, and the factor that extrapolates this to the window.
 fn extrapolated(window: &Window<'_>, remarks: &mut Remarks) -> Option<(f64, f64)> {
     let (first, last) = (*window.values.first()?, *window.values.last()?);
     let count = window.values.len();
-    let start = span(window, 0).start_within(window);
+    let start = life(window, 0).start_within(window);
     if count < 2 && start.is_none() {
         return None;
     }
-    note_overlaps((0..count).map(|index| span(window, index)), remarks);
+    note_overlaps((0..count).map(|index| life(window, index)), remarks);
     let mut increase = if start.is_some() { last } else { last - first };
     for index in 1..count {
         let (before, value) = (window.values[index - 1], window.values[index]);
-        if value < before || span(window, index).is_reset_after(span(window, index - 1)) {
+        if value < before || life(window, index).is_reset_after(life(window, index - 1)) {
             increase += before;
         }
     }

@@ -2,13 +2,13 @@
 //! whatever kind they are of.
 
 use super::Window;
-use super::started::{self, Span};
+use super::started::{self, Life};
 use crate::model::Histogram;
 
 /// A sample of either kind.
 #[derive(Clone, Copy)]
 struct Sample<'a> {
-    span: Span,
+    life: Life,
     value: Value<'a>,
 }
 
@@ -37,7 +37,7 @@ pub fn resets(window: &Window<'_>) -> Option<f64> {
             (Value::Histogram(before), Value::Histogram(after)) => after.is_reset_after(before),
             _ => true,
         };
-        fallen || after.span.is_reset_after(before.span)
+        fallen || after.life.is_reset_after(before.life)
     })
 }
 
@@ -64,12 +64,12 @@ fn in_order<'a>(window: &Window<'a>) -> impl Iterator<Item = Sample<'a>> {
         let next = window.histograms.get(histogram);
         if let Some(sample) = next.filter(|s| next_float.is_none_or(|time| s.timestamp < time)) {
             histogram += 1;
-            let span = Span { start: sample.start, time: sample.timestamp };
-            return Some(Sample { span, value: Value::Histogram(&sample.histogram) });
+            let life = Life { start: sample.start, time: sample.timestamp };
+            return Some(Sample { life, value: Value::Histogram(&sample.histogram) });
         }
         next_float?;
         float += 1;
-        let span = started::span(&window, float - 1);
-        Some(Sample { span, value: Value::Float(window.values[float - 1]) })
+        let life = started::life(&window, float - 1);
+        Some(Sample { life, value: Value::Float(window.values[float - 1]) })
     })
 }

@@ -125,12 +125,12 @@ pub fn compare_matrix(
 
 fn same_points(wanted: &[Point], steps: Steps, got: &MatrixSeries) -> bool {
     let times = (0..).map(|index: i64| steps.start + index * steps.step_ms);
-    let wanted = times.zip(wanted).filter(|(_, point)| !matches!(point, Point::Gap));
+    let mut wanted = times.zip(wanted).filter(|(_, point)| !matches!(point, Point::Gap));
     let mut got = elements(&got.points).into_iter();
     let same = |(time, point): (Timestamp, &Point)| {
         got.next().is_some_and(|(at, element)| at == time && same_element(point, &element))
     };
-    wanted.map(same).fold(true, |all, one| all && one) && got.next().is_none()
+    wanted.all(same) && got.next().is_none()
 }
 
 /// Do the warnings (or infos) follow the rule?

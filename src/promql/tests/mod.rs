@@ -3,9 +3,11 @@
 
 mod aggregations;
 mod calls;
+mod histograms;
 mod labels;
 mod limits;
 mod naive;
+mod native;
 mod operators;
 mod selectors;
 

@@ -122,7 +122,21 @@ fn durations_may_use_the_step_and_range_of_the_query() {
 }
 
 #[test]
-fn what_is_not_evaluated_is_named() {
+fn extended_ranges_outside_of_functions_end_at_their_edges() {
     let f = counting();
+    assert_eq!(f.at(15, "m{i='a'}[10s] anchored"), ["m{i=\"a\"} 0@5 1@10 1@15"]);
+    assert_eq!(f.at(15, "m{i='a'}[10s] smoothed"), ["m{i=\"a\"} 0.5@5 1@10 1.5@15"]);
     assert!(f.error_at(0, "m anchored").contains("anchored"));
+}
+
+#[test]
+fn what_occurs_twice_is_evaluated_once() {
+    let f = counting();
+    let read = |query: &str| f.answer_over([0, 60, 15], query).unwrap().stats.samples_read;
+    let once = read("sum(m)");
+    assert!(once > 0);
+    assert_eq!(read("sum(m) / (sum(m) + 1)"), once);
+    assert_eq!(read("(sum(m) + 1) / (sum(m) + 1) - (sum (m) + 1)"), once);
+    assert_eq!(read("sum(m) / (sum(m offset 15s) + 1)"), once + read("sum(m offset 15s)"));
+    assert_eq!(f.over([0, 60, 15], "sum(m) - sum(m)"), f.over([0, 60, 15], "sum(m) * 0"));
 }

@@ -35,7 +35,12 @@ fn series(data: &Value) -> Result<Series, String> {
     Ok(all)
 }
 
-fn close(a: &str, b: &str, tolerance: f64) -> bool {
+/// Are two values as texts the same but for rounding?
+pub fn close(a: &str, b: &str) -> bool {
+    close_within(a, b, RELATIVE_TOLERANCE)
+}
+
+fn close_within(a: &str, b: &str, tolerance: f64) -> bool {
     if a == b {
         return true;
     }
@@ -75,7 +80,7 @@ pub fn same_within(ours: &Value, theirs: &Value, tolerance: f64) -> Result<usize
             ));
         }
         for (g, w) in got.iter().zip(want) {
-            if g.0 != w.0 || !close(&g.1, &w.1, tolerance) {
+            if g.0 != w.0 || !close_within(&g.1, &w.1, tolerance) {
                 return Err(format!("{labels}: {g:?} instead of {w:?}"));
             }
             compared += 1;

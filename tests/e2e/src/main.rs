@@ -1,13 +1,14 @@
 //! End-to-end checks of the `silverback` binary: starting and stopping, kills, power cuts, and a real Prometheus. Each
 //! prints a line per check and ends with `N passed, N failed, N skipped`.
 //!
-//! `e2e startup|kill|power-cut|peer|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
+//! `e2e startup|kill|power-cut|peer|promql|all [--binary target/release/silverback] [--kills 100] [--cuts 20] [--seconds 60]`
 //! `e2e queries [--binary ...] [--series 100000] [--hours 2] [--rounds 20] [--peers prometheus,victoria-metrics]
-//! [--class-seconds 300] [--only part-of-a-query]`
+//! [--class-seconds 300] [--only 'part of a query|another one']`
 
 #![allow(clippy::print_stdout, reason = "a check reports on standard output")]
 #![allow(clippy::disallowed_methods, reason = "only the engine keeps to its own file layer")]
 
+mod client;
 mod compare;
 mod crash;
 mod forced;
@@ -18,6 +19,7 @@ mod oracle;
 mod peer;
 mod power_cut;
 mod process;
+mod promql;
 mod queries;
 mod remote_write;
 mod report;
@@ -56,7 +58,10 @@ fn options(args: &[String]) -> Result<Options, String> {
     let number = |name: &str, default: u64| {
         given.get(name).map_or(Ok(default), |v| v.parse().map_err(|e| format!("{name}: {e}")))
     };
-    let peers = given.get("--peers").unwrap_or(&"prometheus,victoria-metrics");
+    let list = |name: &str, default: &str, separator: char| -> Vec<String> {
+        let text = given.get(name).copied().unwrap_or(default);
+        text.split(separator).filter(|part| !part.is_empty()).map(str::to_string).collect()
+    };
     let scratch = std::env::temp_dir().join(format!("silverback-e2e-{}", std::process::id()));
     Ok(Options {
         binary: PathBuf::from(given.get("--binary").unwrap_or(&"target/release/silverback")),
@@ -69,8 +74,8 @@ fn options(args: &[String]) -> Result<Options, String> {
             hours: number("--hours", 2)? as i64,
             rounds: number("--rounds", 20)? as usize,
             class_max: Duration::from_secs(number("--class-seconds", 300)?),
-            peers: peers.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect(),
-            only: given.get("--only").unwrap_or(&"").to_string(),
+            peers: list("--peers", "prometheus,victoria-metrics", ','),
+            only: list("--only", "", '|'),
         },
     })
 }
@@ -98,6 +103,9 @@ fn main() -> ExitCode {
     }
     if run("peer") {
         peer::run(&options, &mut report);
+    }
+    if run("peer") || what == "promql" {
+        promql::run(&options, &mut report);
     }
     match what.as_str() {
         "queries" => speed::run(&options, &mut report),

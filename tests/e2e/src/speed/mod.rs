@@ -3,7 +3,6 @@
 //! what counts is that memory and blocks give the same answers.
 
 mod classes;
-mod client;
 mod data;
 mod inside;
 mod load;
@@ -36,8 +35,14 @@ pub struct SpeedOptions {
     pub class_max: Duration,
     /// `prometheus`, `victoria-metrics` or both.
     pub peers: Vec<String>,
-    /// Only classes whose name holds this.
-    pub only: String,
+    /// Only classes whose name holds one of these; all if there are none.
+    pub only: Vec<String>,
+}
+
+impl SpeedOptions {
+    fn includes(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
+    }
 }
 
 /// As the command line says.
@@ -59,7 +64,7 @@ pub fn run_short(options: &Options, report: &mut Report) {
         rounds: SHORT_ROUNDS,
         class_max: Duration::ZERO,
         peers: Vec::new(),
-        only: String::new(),
+        only: Vec::new(),
     };
     if let Err(error) = benchmark(options, &short, report) {
         report.check("query benchmark", Err(error));
@@ -86,7 +91,7 @@ fn benchmark(options: &Options, speed: &SpeedOptions, report: &mut Report) -> Re
     let inside = inside(&extent, &mut servers, report);
     println!("{inside}");
     let mut classes = classes::classes(&extent);
-    classes.retain(|class| class.name().contains(&speed.only));
+    classes.retain(|class| speed.includes(&class.name()));
     let effort = Effort { rounds: speed.rounds, class_max: speed.class_max };
     let mut rows = vec![table::head(&kinds)];
     let mut held = Vec::new();

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::client::Client;
 use crate::Options;
+use crate::client::Client;
 use crate::http;
 use crate::process::{Process, find, free_address, silverback, silverback_in};
 

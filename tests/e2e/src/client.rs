@@ -48,6 +48,16 @@ impl Client {
 
     /// Posts a form. Any status but 2xx is an error with what the server says.
     pub fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Result<Answer, String> {
+        match self.ask(path, form)? {
+            (200..=299, answer) => Ok(answer),
+            (status, answer) => {
+                Err(format!("status {status}: {}", String::from_utf8_lossy(&answer.body)))
+            }
+        }
+    }
+
+    /// Posts a form and gives the answer, whatever its status.
+    pub fn ask(&mut self, path: &str, form: &[(&str, &str)]) -> Result<(u16, Answer), String> {
         let pairs: Vec<String> = form.iter().map(|(k, v)| format!("{k}={}", encoded(v))).collect();
         let body = pairs.join("&");
         let request = format!(
@@ -58,15 +68,11 @@ impl Client {
         let is_reused = self.connection.is_some();
         let first = self.exchange(&request);
         // A server may close a connection that was idle for a while.
-        let (status, answer) = match first {
+        match first {
             Err(_) if is_reused => self.exchange(&request),
             other => other,
         }
-        .map_err(|e| e.to_string())?;
-        match status {
-            200..=299 => Ok(answer),
-            _ => Err(format!("status {status}: {}", String::from_utf8_lossy(&answer.body))),
-        }
+        .map_err(|e| e.to_string())
     }
 
     fn exchange(&mut self, request: &str) -> io::Result<(u16, Answer)> {

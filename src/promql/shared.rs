@@ -1,0 +1,111 @@
+//! Expressions that a query has more than once: `sum(x) / (sum(x) + sum(y))` evaluates `sum(x)` once. The engine finds them in the
+//! tree, evaluates each before the rest is built, and [`Plan::build`] takes what is there.
+//!
+//! What is shared is kept whole, so it is done only where little is kept: an expression over many series is cheaper evaluated
+//! twice.
+
+use std::collections::HashMap;
+
+use super::ast::ValueType;
+use super::ast::{Expr, ExprKind};
+use super::check::value_type;
+use super::operator::Materialized;
+use super::plan::{Node, Plan};
+use super::query::column_cost;
+use super::value::QueryError;
+use crate::sync::Arc;
+
+/// Samples that one shared expression may keep, 16 MB.
+const SHARED_SAMPLES_MAX: usize = 1 << 20;
+
+/// Larger trees are not searched: every part of them is printed for it.
+const NODES_MAX: usize = 500;
+
+/// An expression and its value.
+#[derive(Clone)]
+pub struct Shared<'q> {
+    text: String,
+    value: Arc<Materialized<'q>>,
+}
+
+/// The value of an expression, if it is shared.
+pub fn find<'q>(shared: &[Shared<'q>], expr: &Expr) -> Option<Arc<Materialized<'q>>> {
+    if shared.is_empty() || !is_worth_sharing(expr) {
+        return None;
+    }
+    let text = expr.to_string();
+    shared.iter().find(|shared| shared.text == text).map(|shared| shared.value.clone())
+}
+
+/// The expressions that occur several times and are evaluated alike wherever they do, inner ones first.
+pub fn repeated(expr: &Expr) -> Vec<&Expr> {
+    let mut nodes = 0;
+    count_nodes(expr, &mut nodes);
+    if nodes > NODES_MAX {
+        return Vec::new();
+    }
+    let mut found: HashMap<String, (&Expr, usize)> = HashMap::new();
+    collect(expr, &mut found);
+    let mut repeated: Vec<(String, &Expr)> = found
+        .into_iter()
+        .filter(|(_, (_, times))| *times > 1)
+        .map(|(text, (expr, _))| (text, expr))
+        .collect();
+    repeated.sort_by(|a, b| (a.0.len(), &a.0).cmp(&(b.0.len(), &b.0)));
+    repeated.into_iter().map(|(_, expr)| expr).collect()
+}
+
+/// Evaluates an expression to be shared; `None` if there would be too much to keep.
+pub fn evaluate<'q>(plan: &Plan<'q>, expr: &Expr) -> Result<Option<Shared<'q>>, QueryError> {
+    let Node::Vector(operator) = plan.build(expr)? else { return Ok(None) };
+    let cost = column_cost(plan.timeline.count).saturating_mul(operator.series_count());
+    if cost > SHARED_SAMPLES_MAX {
+        return Ok(None);
+    }
+    let value = Arc::new(Materialized::of(plan.query, operator)?);
+    Ok(Some(Shared { text: expr.to_string(), value }))
+}
+
+/// Aggregations and joins look at many series and keep few.
+fn is_worth_sharing(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Aggregate(_) => true,
+        ExprKind::Binary(_) | ExprKind::Call(_) => value_type(expr) == ValueType::Vector,
+        _ => false,
+    }
+}
+
+/// Counts what is worth sharing. What lies within something seen before is not evaluated again and not counted.
+fn collect<'e>(expr: &'e Expr, found: &mut HashMap<String, (&'e Expr, usize)>) {
+    if is_worth_sharing(expr) {
+        let (_, times) = found.entry(expr.to_string()).or_insert((expr, 0));
+        *times += 1;
+        if *times > 1 {
+            return;
+        }
+    }
+    children(expr, &mut |child| collect(child, found));
+}
+
+fn count_nodes(expr: &Expr, nodes: &mut usize) {
+    *nodes += 1;
+    children(expr, &mut |child| count_nodes(child, nodes));
+}
+
+/// The operands that are evaluated on the same timeline and in the same way.
+fn children<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
+    match &expr.kind {
+        ExprKind::Paren(inner) => visit(inner),
+        ExprKind::Unary(unary) => visit(&unary.expr),
+        ExprKind::Binary(binary) => {
+            visit(&binary.lhs);
+            visit(&binary.rhs);
+        }
+        ExprKind::Aggregate(aggregate) => visit(&aggregate.expr),
+        // The functions of histograms have their argument look for counter resets.
+        ExprKind::Call(call) if !call.function.name.starts_with("histogram_") => {
+            call.args.iter().for_each(visit);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,210 @@
+//! Functions of a window of one series, each from its definition, over all points of the window.
+
+use silverback::model::Histogram;
+use silverback::model::histogram::HistogramSum;
+
+use super::eval::Oracle;
+use super::rates;
+use super::value::{Failure, Result, Value};
+
+pub struct Window<'p> {
+    /// At least one, in order of time.
+    pub points: &'p [(i64, Value)],
+    /// Excluded.
+    pub start: i64,
+    pub end: i64,
+    /// Of the step.
+    pub time: i64,
+}
+
+impl Window<'_> {
+    pub fn floats(&self) -> Vec<(i64, f64)> {
+        self.points.iter().filter_map(|(time, value)| Some((*time, value.float()?))).collect()
+    }
+
+    pub fn histograms(&self) -> Vec<(i64, Histogram)> {
+        let points = self.points.iter();
+        points.filter_map(|(time, value)| Some((*time, value.histogram()?.clone()))).collect()
+    }
+}
+
+/// The function of the window; `None`: no result.
+pub fn apply(
+    oracle: &Oracle<'_>,
+    name: &str,
+    window: &Window<'_>,
+    args: &[f64],
+) -> Result<Option<Value>> {
+    let (first, last) = (&window.points[0], &window.points[window.points.len() - 1]);
+    Ok(Some(match name {
+        "rate" | "increase" | "delta" => return Ok(rates::extrapolated(name, window)),
+        "irate" | "idelta" => return Ok(rates::of_last_two(name, window)),
+        "sum_over_time" | "avg_over_time" => return Ok(total(name, window)),
+        "first_over_time" => first.1.clone(),
+        "last_over_time" => last.1.clone(),
+        "count_over_time" => Value::Float(window.points.len() as f64),
+        "present_over_time" => Value::Float(1.0),
+        "ts_of_first_over_time" => Value::Float(first.0 as f64 / 1e3),
+        "ts_of_last_over_time" => Value::Float(last.0 as f64 / 1e3),
+        "changes" => Value::Float(count_pairs(window, is_change)),
+        "resets" => Value::Float(count_pairs(window, is_reset)),
+        _ => return of_floats(oracle, name, window, args).map(|value| value.map(Value::Float)),
+    }))
+}
+
+fn count_pairs(window: &Window<'_>, counts: impl Fn(&Value, &Value) -> bool) -> f64 {
+    window.points.windows(2).filter(|pair| counts(&pair[0].1, &pair[1].1)).count() as f64
+}
+
+fn is_change(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Float(a), Value::Float(b)) => a != b && !(a.is_nan() && b.is_nan()),
+        (Value::Histogram(a), Value::Histogram(b)) => !a.equals(b),
+        _ => true,
+    }
+}
+
+fn is_reset(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Float(a), Value::Float(b)) => b < a,
+        (Value::Histogram(a), Value::Histogram(b)) => b.is_reset_after(a),
+        _ => true,
+    }
+}
+
+/// Sum or mean of points of one kind.
+fn total(name: &str, window: &Window<'_>) -> Option<Value> {
+    let (floats, histograms) = (window.floats(), window.histograms());
+    if histograms.is_empty() {
+        let values = floats.iter().map(|(_, value)| *value);
+        let (sum, count) = (values.clone().sum::<f64>(), floats.len() as f64);
+        return Some(Value::Float(if name == "sum_over_time" { sum } else { sum / count }));
+    }
+    if !floats.is_empty() {
+        return None;
+    }
+    let mut sum = HistogramSum::new(&histograms[0].1);
+    for (_, histogram) in &histograms[1..] {
+        sum.add(histogram).ok()?;
+    }
+    Some(Value::Histogram(if name == "sum_over_time" { sum.sum() } else { sum.mean() }))
+}
+
+/// Functions that see floats only.
+fn of_floats(
+    oracle: &Oracle<'_>,
+    name: &str,
+    window: &Window<'_>,
+    args: &[f64],
+) -> Result<Option<f64>> {
+    let points = window.floats();
+    if name == "double_exponential_smoothing" && args.iter().any(|arg| *arg <= 0.0 || *arg >= 1.0) {
+        return Err(Failure("smoothing and trend factors are between 0 and 1"));
+    }
+    if points.is_empty() {
+        return Ok(None);
+    }
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    if matches!(name, "deriv" | "predict_linear") && values.iter().any(|value| value.is_infinite())
+    {
+        // Infinity less infinity is no number, or is never computed: as the formula is turned.
+        oracle.doubtful.set(true);
+    }
+    Ok(Some(match name {
+        "min_over_time" => extreme(&points, |a, b| a <= b).1,
+        "max_over_time" => extreme(&points, |a, b| a >= b).1,
+        "ts_of_min_over_time" => extreme(&points, |a, b| a <= b).0 as f64 / 1e3,
+        "ts_of_max_over_time" => extreme(&points, |a, b| a >= b).0 as f64 / 1e3,
+        "stddev_over_time" => variance(&values).sqrt(),
+        "stdvar_over_time" => variance(&values),
+        "quantile_over_time" => quantile(args[0], &values),
+        "mad_over_time" if values.iter().any(|value| value.is_nan()) => f64::NAN,
+        "mad_over_time" => {
+            let median = quantile(0.5, &values);
+            let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
+            quantile(0.5, &distances)
+        }
+        "deriv" | "predict_linear" if points.len() < 2 => return Ok(None),
+        "deriv" => line(&points, points[0].0).0,
+        "predict_linear" => {
+            let (slope, intercept) = line(&points, window.time);
+            slope * args[0] + intercept
+        }
+        "double_exponential_smoothing" if points.len() < 2 => return Ok(None),
+        "double_exponential_smoothing" => smoothed(&values, args[0], args[1]),
+        other => panic!("the oracle does not know {other}"),
+    }))
+}
+
+/// The last point that is at least as extreme as all others; NaN only if there is nothing else.
+fn extreme(points: &[(i64, f64)], beats: impl Fn(f64, f64) -> bool) -> (i64, f64) {
+    let mut found = points[0];
+    for point in points {
+        if beats(point.1, found.1) || found.1.is_nan() {
+            found = *point;
+        }
+    }
+    found
+}
+
+/// The population variance.
+pub fn variance(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count
+}
+
+/// Between the two values nearest to the rank; NaN comes first.
+pub fn quantile(phi: f64, values: &[f64]) -> f64 {
+    if values.is_empty() || phi.is_nan() {
+        return f64::NAN;
+    }
+    if phi < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if phi > 1.0 {
+        return f64::INFINITY;
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|a, b| match (a.is_nan(), b.is_nan()) {
+        (false, false) => a.total_cmp(b),
+        (a, b) => b.cmp(&a),
+    });
+    let rank = phi * (sorted.len() - 1) as f64;
+    let lower = rank.floor() as usize;
+    let upper = (lower + 1).min(sorted.len() - 1);
+    let weight = rank - rank.floor();
+    sorted[lower] * (1.0 - weight) + sorted[upper] * weight
+}
+
+/// Slope per second, and value at a time, of the line of least squares.
+fn line(points: &[(i64, f64)], at: i64) -> (f64, f64) {
+    if points.iter().all(|(_, value)| *value == points[0].1) {
+        let constant = points[0].1;
+        return if constant.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, constant) };
+    }
+    let count = points.len() as f64;
+    let seconds = |time: i64| (time - points[0].0) as f64 / 1e3;
+    let mean_x = points.iter().map(|(time, _)| seconds(*time)).sum::<f64>() / count;
+    let mean_y = points.iter().map(|(_, value)| *value).sum::<f64>() / count;
+    let (mut covariance, mut spread) = (0.0, 0.0);
+    for (time, value) in points {
+        covariance += (seconds(*time) - mean_x) * (value - mean_y);
+        spread += (seconds(*time) - mean_x) * (seconds(*time) - mean_x);
+    }
+    let slope = covariance / spread;
+    (slope, mean_y + slope * (seconds(at) - mean_x))
+}
+
+/// Holt's linear smoothing.
+fn smoothed(values: &[f64], smoothing: f64, trend: f64) -> f64 {
+    let (mut level, mut before, mut slope) = (values[0], values[0], values[1] - values[0]);
+    for (index, value) in values.iter().enumerate().skip(1) {
+        if index > 1 {
+            slope = trend * (level - before) + (1.0 - trend) * slope;
+        }
+        before = level;
+        level = smoothing * value + (1.0 - smoothing) * (level + slope);
+    }
+    level
+}

@@ -1,0 +1,69 @@
+//! What the oracle computes with: label sets as maps, values of either kind.
+
+use std::collections::BTreeMap;
+
+use silverback::model::Histogram;
+
+pub const NAME: &str = "__name__";
+
+pub type LabelMap = BTreeMap<String, String>;
+
+#[derive(Debug, Clone)]
+pub enum Value {
+    Float(f64),
+    Histogram(Histogram),
+}
+
+impl Value {
+    pub fn float(&self) -> Option<f64> {
+        match self {
+            Value::Float(value) => Some(*value),
+            Value::Histogram(_) => None,
+        }
+    }
+
+    pub fn histogram(&self) -> Option<&Histogram> {
+        match self {
+            Value::Float(_) => None,
+            Value::Histogram(histogram) => Some(histogram),
+        }
+    }
+
+    pub fn is_stale(&self) -> bool {
+        match self {
+            Value::Float(value) => silverback::model::is_stale(*value),
+            Value::Histogram(histogram) => histogram.is_stale(),
+        }
+    }
+}
+
+/// An element of an instant vector.
+#[derive(Debug, Clone)]
+pub struct Element {
+    pub labels: LabelMap,
+    /// The name goes at the end of the query.
+    pub drops_name: bool,
+    pub value: Value,
+}
+
+/// A series of a range vector with its points in order of time.
+#[derive(Debug, Clone)]
+pub struct Track {
+    pub labels: LabelMap,
+    pub drops_name: bool,
+    pub points: Vec<(i64, Value)>,
+}
+
+/// What an expression is worth at one time.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Scalar(f64),
+    Text(String),
+    Vector(Vec<Element>),
+}
+
+/// The evaluation has no answer.
+#[derive(Debug, Clone)]
+pub struct Failure(pub &'static str);
+
+pub type Result<T> = std::result::Result<T, Failure>;
