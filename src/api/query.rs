@@ -182,7 +182,10 @@ fn write_vector(out: &mut JsonWriter, elements: &[VectorElement]) -> Result<(), 
                 out.raw(",\"value\":");
                 out.point(element.timestamp, *value);
             }
-            Element::Histogram(_) => {}
+            Element::Histogram(histogram) => {
+                out.raw(",\"histogram\":");
+                out.histogram_point(element.timestamp, histogram);
+            }
         }
         out.raw("}");
         out.check()?;
@@ -197,14 +200,27 @@ fn write_matrix(out: &mut JsonWriter, all: &[MatrixSeries]) -> Result<(), WriteE
         out.separator(index);
         out.raw("{\"metric\":");
         out.labels(&series.labels);
-        out.raw(",\"values\":[");
-        let points = series.points.timestamps.iter().zip(&series.points.floats);
-        for (index, (timestamp, value)) in points.enumerate() {
-            out.separator(index);
-            out.point(*timestamp, *value);
-            out.check()?;
+        let points = &series.points;
+        if !points.floats.is_empty() || points.histograms.is_empty() {
+            out.raw(",\"values\":[");
+            let floats = points.timestamps.iter().zip(&points.floats);
+            for (index, (timestamp, value)) in floats.enumerate() {
+                out.separator(index);
+                out.point(*timestamp, *value);
+                out.check()?;
+            }
+            out.raw("]");
         }
-        out.raw("]}");
+        if !points.histograms.is_empty() {
+            out.raw(",\"histograms\":[");
+            for (index, sample) in points.histograms.iter().enumerate() {
+                out.separator(index);
+                out.histogram_point(sample.timestamp, &sample.histogram);
+                out.check()?;
+            }
+            out.raw("]");
+        }
+        out.raw("}");
     }
     out.raw("]");
     Ok(())
@@ -213,9 +229,9 @@ fn write_matrix(out: &mut JsonWriter, all: &[MatrixSeries]) -> Result<(), WriteE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Labels;
+    use crate::model::{Histogram, Labels};
     use crate::promql::value::QueryStats;
-    use crate::read::Columns;
+    use crate::read::{Columns, HistogramSample};
     use http_body_util::BodyExt;
 
     async fn text(value: Value, limit: Option<usize>, stats: bool) -> String {
@@ -247,6 +263,22 @@ mod tests {
             r#""result":[{"metric":{"__name__":"up","job":"\u003cx\u003e"},"values":[[0.001,"NaN"],[1,"2.5"]]}]}}"#
         ));
         assert!(text(Value::Vector(vec![]), None, false).await.contains(r#""vector","result":[]"#));
+        let histogram = Arc::new(Histogram { count: 2.0, sum: 3.5, ..Histogram::default() });
+        let value = Element::Histogram(histogram.clone());
+        let element = VectorElement { labels: Labels::empty(), timestamp: 1_000, value };
+        assert!(text(Value::Vector(vec![element]), None, false).await.contains(
+            r#"[{"metric":{},"histogram":[1,{"count":"2","sum":"3.5"}]}]"#
+        ));
+        let mut points = Columns::default();
+        points.histograms.push(HistogramSample { timestamp: 2_000, start: 0, histogram });
+        let mixed = |points| Value::Matrix(vec![MatrixSeries { labels: Labels::empty(), points }]);
+        assert!(text(mixed(points.clone()), None, false).await.contains(
+            r#"[{"metric":{},"histograms":[[2,{"count":"2","sum":"3.5"}]]}]"#
+        ));
+        points.push(1_000, 1.0);
+        assert!(text(mixed(points), None, false).await.contains(
+            r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{"count":"2","sum":"3.5"}]]}]"#
+        ));
     }
 
     #[tokio::test]

@@ -142,7 +142,7 @@ pub struct Config {
 
     /// Series one query may select, in all its selectors together. More is an error (422): finding them takes memory
     /// and time before any sample is read
-    #[arg(long = "query.max-series", value_name = "COUNT", default_value_t = 1_000_000)]
+    #[arg(long = "query.max-series", value_name = "COUNT", default_value_t = 10_000_000)]
     #[arg(help_heading = "Queries", value_parser = clap::value_parser!(u64).range(1..))]
     pub query_series: u64,
 
