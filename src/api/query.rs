@@ -266,15 +266,19 @@ mod tests {
         let histogram = Arc::new(Histogram { count: 2.0, sum: 3.5, ..Histogram::default() });
         let value = Element::Histogram(histogram.clone());
         let element = VectorElement { labels: Labels::empty(), timestamp: 1_000, value };
-        assert!(text(Value::Vector(vec![element]), None, false).await.contains(
-            r#"[{"metric":{},"histogram":[1,{"count":"2","sum":"3.5"}]}]"#
-        ));
+        assert!(
+            text(Value::Vector(vec![element]), None, false)
+                .await
+                .contains(r#"[{"metric":{},"histogram":[1,{"count":"2","sum":"3.5"}]}]"#)
+        );
         let mut points = Columns::default();
         points.histograms.push(HistogramSample { timestamp: 2_000, start: 0, histogram });
         let mixed = |points| Value::Matrix(vec![MatrixSeries { labels: Labels::empty(), points }]);
-        assert!(text(mixed(points.clone()), None, false).await.contains(
-            r#"[{"metric":{},"histograms":[[2,{"count":"2","sum":"3.5"}]]}]"#
-        ));
+        assert!(
+            text(mixed(points.clone()), None, false)
+                .await
+                .contains(r#"[{"metric":{},"histograms":[[2,{"count":"2","sum":"3.5"}]]}]"#)
+        );
         points.push(1_000, 1.0);
         assert!(text(mixed(points), None, false).await.contains(
             r#"[{"metric":{},"values":[[1,"1"]],"histograms":[[2,{"count":"2","sum":"3.5"}]]}]"#

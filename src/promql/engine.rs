@@ -36,7 +36,8 @@ pub const SAMPLES_MAX: u64 = 50_000_000;
 pub const MEMORY_MAX_BYTES: u64 = 1 << 30;
 /// Memory all queries may hold together where nobody tells how much there is.
 pub const MEMORY_BUDGET_DEFAULT_BYTES: u64 = 2 << 30;
-/// Series one query may select: the label sets of a million take a few hundred megabytes, and finding them a second.
+/// Series one query may select: finding them takes a second per million. Label sets, where they are needed, are held
+/// by the limit on bytes.
 pub const SERIES_MAX: u64 = 10_000_000;
 
 /// What all queries of a server have in common.

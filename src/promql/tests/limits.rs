@@ -174,10 +174,7 @@ fn long_steps_end_at_the_deadline() {
         (0, "sum_over_time(vector(1)[20000000s:1s])"),
         (0, "sum_over_time(vector(time() ^ 1.5)[20000000s:1s])"),
         (200, "mad_over_time(vector(1)[1000000s:1s])"),
-<<<<<<< HEAD
         (0, "quantile_over_time(0.5, vector(1)[20000000s:1s])"),
-=======
->>>>>>> budgets
     ];
     for (end_s, query) in queries {
         let started = Instant::now();
