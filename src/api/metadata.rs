@@ -77,13 +77,14 @@ fn list_series(api: &Api, selection: &Selection, limits: &Limits) -> Result<Json
     for matchers in &selection.sets {
         let set = view.select(matchers, selection.range)?;
         held.select(set.len())?;
-        warnings.extend(set.warnings());
         for (index, labels) in set.labels()?.iter().enumerate() {
             held.check_at(index)?;
             if union.insert(labels.clone()) {
                 held.keep(size_of::<Labels>() + labels.heap_bytes())?;
             }
         }
+        // Damage is known once the labels were read.
+        warnings.extend(set.warnings());
     }
     let mut out = JsonWriter::new(api.options.response_max_bytes).until(&limits.canceled);
     out.begin_success();

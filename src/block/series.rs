@@ -43,6 +43,7 @@ impl BlockSource {
                 places.push((series, place));
             }
         }
+        block.check_storage()?;
         Ok(places)
     }
 
@@ -118,7 +119,7 @@ impl Source for BlockSource {
     fn estimate(&self, matchers: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
         let places = self.select_places(matchers, range).map_err(read_error)?;
         let footer = self.0.footer();
-        let bytes: u64 = places.iter().map(|(_, place)| place.len).sum();
+        let bytes: u64 = places.iter().fold(0, |bytes, (_, place)| bytes.saturating_add(place.len));
         let share = bytes as f64 / footer.samples_len.max(1) as f64;
         let samples = footer.sample_count as f64 * share.min(1.0) * footer.range.share_in(range);
         Ok(Estimate { series: places.len() as u64, samples: samples.round() as u64 })

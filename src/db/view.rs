@@ -100,7 +100,7 @@ impl Tolerant {
     /// The answer, or an empty one where the block is damaged.
     fn unless_damaged<T: Default>(answer: Result<T, ReadError>) -> Result<T, ReadError> {
         match answer {
-            Err(ReadError::Corrupt(_)) => Ok(T::default()),
+            Err(ReadError::Corrupt(_) | ReadError::Io(_)) => Ok(T::default()),
             answer => answer,
         }
     }
@@ -114,7 +114,9 @@ impl Source for Tolerant {
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
         let (set, noted) = match self.block.select(matchers, range) {
             Ok(set) => (Some(set), Vec::new()),
-            Err(ReadError::Corrupt(corrupt)) => (None, vec![missing(&corrupt.to_string())]),
+            Err(error @ (ReadError::Corrupt(_) | ReadError::Io(_))) => {
+                (None, vec![missing(&error.to_string())])
+            }
             Err(error) => return Err(error),
         };
         let (noted, has_labels) = (Mutex::new(noted), AtomicBool::new(true));
@@ -155,8 +157,8 @@ impl TolerantSet {
     /// What is read, or nothing where the block is damaged.
     fn unless_damaged<T>(&self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
         match read {
-            Err(ReadError::Corrupt(corrupt)) => {
-                let text = missing(&corrupt.to_string());
+            Err(error @ (ReadError::Corrupt(_) | ReadError::Io(_))) => {
+                let text = missing(&error.to_string());
                 let mut noted = self.noted.lock();
                 if !noted.contains(&text) {
                     noted.push(text);

@@ -8,7 +8,6 @@ use super::generation::Generation;
 use super::older::Looked;
 use super::spill::Spill;
 use super::work::Slot;
-use crate::fs::sealed::FileError;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
 use crate::read::merge_columns::ColumnsMerge;
@@ -202,8 +201,7 @@ impl HeadSet {
         let list = match spill.chunks(series) {
             Ok(Some(list)) => list,
             Ok(None) => return Ok(()),
-            Err(FileError::Corrupt(corrupt)) => return self.note(corrupt.to_string()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return self.note(error.to_string()),
         };
         let part = merge.add_part();
         if let Err(corrupt) = decode_within(list, range, part) {

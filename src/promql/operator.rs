@@ -238,9 +238,25 @@ impl Operator for Materialized<'_> {
     }
 }
 
-impl Operator for Arc<Materialized<'_>> {
+impl<T: Operator + ?Sized> Operator for Arc<T> {
     fn series(&self) -> &[Meta] {
-        &self.series
+        self.as_ref().series()
+    }
+
+    fn series_count(&self) -> usize {
+        self.as_ref().series_count()
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        self.as_ref().drops_names()
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.as_ref().one_name()
+    }
+
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.as_ref().group_by(names)
     }
 
     fn column(

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::ast::ValueType;
 use super::ast::{Expr, ExprKind};
 use super::check::value_type;
-use super::operator::Materialized;
+use super::operator::{Materialized, Operator};
 use super::plan::{Node, Plan};
 use super::query::column_cost;
 use super::value::QueryError;
@@ -25,11 +25,11 @@ const NODES_MAX: usize = 500;
 #[derive(Clone)]
 pub struct Shared<'q> {
     text: String,
-    value: Arc<Materialized<'q>>,
+    value: Arc<dyn Operator + 'q>,
 }
 
 /// The value of an expression, if it is shared.
-pub fn find<'q>(shared: &[Shared<'q>], expr: &Expr) -> Option<Arc<Materialized<'q>>> {
+pub fn find<'q>(shared: &[Shared<'q>], expr: &Expr) -> Option<Arc<dyn Operator + 'q>> {
     if shared.is_empty() || !is_worth_sharing(expr) {
         return None;
     }
@@ -55,15 +55,19 @@ pub fn repeated(expr: &Expr) -> Vec<&Expr> {
     repeated.into_iter().map(|(_, expr)| expr).collect()
 }
 
-/// Evaluates an expression to be shared; `None` if there would be too much to keep.
+/// Evaluates an expression to be shared; `None` if there would be too much to keep. An aggregation is kept as it is: its
+/// columns are there once it is built.
 pub fn evaluate<'q>(plan: &Plan<'q>, expr: &Expr) -> Result<Option<Shared<'q>>, QueryError> {
     let Node::Vector(operator) = plan.build(expr)? else { return Ok(None) };
+    let text = expr.to_string();
+    if let ExprKind::Aggregate(_) = expr.kind {
+        return Ok(Some(Shared { text, value: Arc::from(operator) }));
+    }
     let cost = column_cost(plan.timeline.count).saturating_mul(operator.series_count());
     if cost > SHARED_SAMPLES_MAX {
         return Ok(None);
     }
-    let value = Arc::new(Materialized::of(plan.query, operator)?);
-    Ok(Some(Shared { text: expr.to_string(), value }))
+    Ok(Some(Shared { text, value: Arc::new(Materialized::of(plan.query, operator)?) }))
 }
 
 /// Aggregations and joins look at many series and keep few.

@@ -144,7 +144,15 @@ impl SealedFile {
     /// Checks every page, also those checked before, and gives the damage found: one entry per page.
     pub fn verify(&self) -> Vec<Corrupt> {
         let pages = 0..self.data_len.div_ceil(PAGE_BYTES);
-        pages.filter_map(|page| self.page_damage(page)).collect()
+        let damage = |page: usize| match self.read_page(page) {
+            Ok(()) => None,
+            Err(FileError::Corrupt(corrupt)) => Some(corrupt),
+            Err(error) => {
+                let offset = (page * PAGE_BYTES) as u64;
+                Some(Corrupt::at(offset, error.to_string()).in_file(&self.path, 0))
+            }
+        };
+        pages.filter_map(damage).collect()
     }
 
     /// The error for what is wrong at an offset of this file.
@@ -158,26 +166,22 @@ impl SealedFile {
         if word.load(Ordering::Relaxed) & bit != 0 {
             return Ok(());
         }
-        if let Some(damage) = self.page_damage(page) {
-            return Err(FileError::Corrupt(damage));
-        }
+        self.read_page(page)?;
         word.fetch_or(bit, Ordering::Relaxed);
         Ok(())
     }
 
-    /// What is wrong with a page: that the storage cannot give it, or that its checksum differs.
+    /// Reads a page and compares its checksum. Storage that cannot give it is an error of its own: it may be able to later.
     #[cold]
-    fn page_damage(&self, page: usize) -> Option<Corrupt> {
+    fn read_page(&self, page: usize) -> Result<(), FileError> {
         let start = page * PAGE_BYTES;
         let end = self.data_len.min(start + PAGE_BYTES);
-        let damage = |what| Some(Corrupt::at(start as u64, what).in_file(&self.path, 0));
-        if self.blob.populate(start as u64, end - start).is_err() {
-            return damage("page that the storage cannot give");
-        }
+        let io = |source| FileError::Io { path: self.path.clone(), source };
+        self.blob.populate(start as u64, end - start).map_err(io)?;
         let entry = &self.content[self.data_len + page * PAGE_CRC_BYTES..][..PAGE_CRC_BYTES];
         match crc32fast::hash(&self.content[start..end]).to_le_bytes() == entry {
-            true => None,
-            false => damage("page checksum"),
+            true => Ok(()),
+            false => Err(self.corrupt(start as u64, "page checksum")),
         }
     }
 }

@@ -109,10 +109,7 @@ fn pages_that_the_storage_cannot_give_cost_nothing_else() {
     assert_eq!(file.bytes(0, 2 * PAGE_BYTES).unwrap(), &data[..2 * PAGE_BYTES]);
     OsDisk.truncate(&path, 2 * PAGE_BYTES as u64).unwrap();
     let read = file.bytes(2 * PAGE_BYTES as u64, 1);
-    assert!(
-        matches!(&read, Err(FileError::Corrupt(c)) if c.what.contains("cannot give")),
-        "{read:?}"
-    );
+    assert!(matches!(&read, Err(FileError::Io { .. })), "{read:?}");
     file.check().unwrap();
     assert_eq!(file.bytes(0, 2 * PAGE_BYTES).unwrap(), &data[..2 * PAGE_BYTES]);
 }
