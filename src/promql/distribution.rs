@@ -12,8 +12,8 @@ use super::plan::Plan;
 use super::query::{Held, column_cost, series_cost, values_cost};
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
-use crate::model::LabelsBuilder;
 use crate::model::labels::quoted;
+use crate::model::{LabelsBuilder, METRIC_NAME};
 use crate::sync::Arc;
 
 /// The quantile at every step; a warning if it is none somewhere.
@@ -249,7 +249,9 @@ pub fn count_values<'q>(
         if by_value {
             labels.set(&label, &shown.text());
         }
-        Meta { labels: labels.build(), drop_name: *drop_name }
+        // A name that was asked for stays.
+        let names = by_value && label == METRIC_NAME;
+        Meta { labels: labels.build(), drop_name: *drop_name && !names }
     };
     let series: Vec<Meta> = values.iter().map(meta).collect();
     plan.query.keep_labels(&series)?;

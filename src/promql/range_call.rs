@@ -56,7 +56,11 @@ impl RangeCall<'_> {
             }
             if self.is_plain(window) {
                 let value = match &mut sliding {
-                    Some(sliding) => sliding.result(window, from, &args),
+                    // Sums that overflow on the way depend on where they begin.
+                    Some(sliding) => match sliding.result(window, from, &args) {
+                        Some(value) if !value.is_finite() => (self.function)(window, &args),
+                        value => value,
+                    },
                     None => (self.function)(window, &args),
                 };
                 if let Some(value) = value {

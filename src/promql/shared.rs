@@ -18,8 +18,9 @@ use crate::sync::Arc;
 /// Samples that one shared expression may keep, 16 MB.
 const SHARED_SAMPLES_MAX: usize = 1 << 20;
 
-/// Larger trees are not searched: every part of them is printed for it.
+/// Larger trees, and longer texts, are not searched: every part of them is printed for it.
 const NODES_MAX: usize = 500;
+const TEXT_MAX_BYTES: usize = 8 << 10;
 
 /// An expression and its value.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ pub fn find<'q>(shared: &[Shared<'q>], expr: &Expr) -> Option<Arc<dyn Operator +
 pub fn repeated(expr: &Expr) -> Vec<&Expr> {
     let mut nodes = 0;
     count_nodes(expr, &mut nodes);
-    if nodes > NODES_MAX {
+    if nodes > NODES_MAX || expr.to_string().len() > TEXT_MAX_BYTES {
         return Vec::new();
     }
     let mut found: HashMap<String, (&Expr, usize)> = HashMap::new();

@@ -33,7 +33,7 @@ fn fit(window: &Window<'_>, centre_ms: i64) -> Option<Line> {
     }
     let [mut sum_x, mut sum_y, mut sum_xy, mut sum_xx] = [Kahan::default(); 4];
     for (timestamp, y) in window.timestamps.iter().zip(window.values) {
-        let x = (timestamp - centre_ms) as f64 / 1000.0;
+        let x = (timestamp.saturating_sub(centre_ms)) as f64 / 1000.0;
         sum_x.add(x);
         sum_y.add(*y);
         sum_xy.add(x * y);
