@@ -34,6 +34,11 @@ pub enum Notes {
     Quantile(Span),
 }
 
+/// What a sliding function keeps of every sample of a window at most, in samples.
+const SLIDING_COST: usize = 3;
+/// States up to this, in samples, are not looked at: a few per thread at a time.
+const SLIDING_FREE: usize = 1 << 14;
+
 /// What the names of counters end in.
 const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
@@ -50,9 +55,14 @@ impl RangeCall<'_> {
             && self.range.range_ms > self.range.timeline.step_ms
             && self.range.shift.at.is_none();
         let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
+        let mut held = self.range.query.hold(0)?;
         self.range.for_each_place(index, scratch, |step, from, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
+            }
+            let state = window.values.len().saturating_mul(SLIDING_COST);
+            if sliding.is_some() && state > SLIDING_FREE.max(held.samples()) {
+                held.absorb(self.range.query.hold(state - held.samples())?);
             }
             if self.is_plain(window) {
                 let value = match &mut sliding {

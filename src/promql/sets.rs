@@ -6,6 +6,7 @@ use super::column::{Bits, Column};
 use super::matching::SignatureTable;
 use super::operator::{BoxOperator, Concat, Materialized, Meta, Operator, Scratch, merge_equal};
 use super::plan::Plan;
+use super::query::{Held, series_cost};
 use super::value::QueryError;
 
 /// # Errors
@@ -47,14 +48,21 @@ fn shared(a: &[usize], b: &[usize], count: usize) -> Vec<bool> {
     shared
 }
 
-/// At which steps each of the wanted signatures has an element.
-fn presence(
-    plan: &Plan<'_>,
+/// At which steps each signature has an element, of those that were asked for.
+struct Presence<'q> {
+    of: Vec<Option<Bits>>,
+    _held: Held<'q>,
+}
+
+/// The presence of the wanted signatures.
+fn presence<'q>(
+    plan: &Plan<'q>,
     operator: &dyn Operator,
     ids: &[usize],
     wanted: &[bool],
-) -> Result<Vec<Option<Bits>>, QueryError> {
+) -> Result<Presence<'q>, QueryError> {
     let mut present: Vec<Option<Bits>> = vec![None; wanted.len()];
+    let (mut held, cost) = (plan.query.hold(0)?, series_cost(plan.timeline.count, 0));
     plan.query.for_each_chunk(
         ids.len(),
         |chunk| {
@@ -71,13 +79,16 @@ fn presence(
             for (id, bits) in found {
                 match &mut present[id] {
                     Some(all) => all.union(&bits),
-                    none => *none = Some(bits),
+                    none => {
+                        held.absorb(plan.query.hold(cost)?);
+                        *none = Some(bits);
+                    }
                 }
             }
             Ok(())
         },
     )?;
-    Ok(present)
+    Ok(Presence { of: present, _held: held })
 }
 
 /// Elements that stay only where their signature is present (or absent) on the other side.
@@ -86,7 +97,7 @@ struct Masked<'q> {
     series: Vec<Meta>,
     /// Of every result series: its index in `inner` and its signature.
     picks: Vec<(usize, usize)>,
-    present: Vec<Option<Bits>>,
+    present: Presence<'q>,
     /// Stay where present; else where absent.
     wants_presence: bool,
 }
@@ -95,12 +106,12 @@ impl<'q> Masked<'q> {
     fn new(
         inner: BoxOperator<'q>,
         ids: &[usize],
-        present: Vec<Option<Bits>>,
+        present: Presence<'q>,
         wants_presence: bool,
     ) -> Masked<'q> {
         let (mut picks, mut series) = (Vec::new(), Vec::new());
         for (index, id) in ids.iter().enumerate() {
-            if present[*id].is_some() || !wants_presence {
+            if present.of[*id].is_some() || !wants_presence {
                 picks.push((index, *id));
                 series.push(inner.series()[index].clone());
             }
@@ -122,7 +133,7 @@ impl Operator for Masked<'_> {
     ) -> Result<(), QueryError> {
         let (inner, id) = self.picks[index];
         self.inner.column(inner, scratch, out)?;
-        match (&self.present[id], self.wants_presence) {
+        match (&self.present.of[id], self.wants_presence) {
             (Some(present), true) => out.keep(present),
             (Some(present), false) => out.drop_at(present),
             (None, _) => {}

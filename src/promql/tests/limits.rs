@@ -447,3 +447,22 @@ fn every_operator_looks_whether_it_is_canceled() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{query}: {:?}", begun.elapsed());
     }
 }
+
+#[test]
+fn what_set_operators_and_sliding_windows_keep_is_held() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    // The presence of a thousand signatures, some 12 samples each, beside a column.
+    assert!(f.answer_over([0, 300, 15], "sum(m_total and m_total)").is_ok());
+    f.options.samples_max = 5_000;
+    assert!(f.answer_over([0, 300, 15], "sum(m_total)").is_ok());
+    let error = f.answer_over([0, 300, 15], "sum(m_total and m_total)").unwrap_err();
+    assert!(matches!(error, QueryError::TooManySamples), "{error}");
+    let windows = "sum_over_time(vector(1)[100000s:1s])";
+    f.options.samples_max = 1_000_000;
+    assert!(f.answer_over([0, 2, 1], windows).is_ok());
+    // 100,000 samples and two presences and values of them, but not three times as much more.
+    f.options.samples_max = 350_000;
+    assert!(f.answer_at(0, windows).is_ok());
+    assert!(f.answer_over([0, 2, 1], windows).is_err());
+}
