@@ -29,13 +29,17 @@ pub fn decode_within(list: &[u8], range: TimeRange, out: &mut Columns) -> Result
     let mut cursor = Cursor::new(list);
     let start = out.timestamps.len();
     let mut next = Chunk::next(&mut cursor)?;
+    // Where the chunk at hand begins, if somebody had to know: most lists are one chunk.
+    let mut first = None;
     while let Some(chunk) = next {
         next = Chunk::next(&mut cursor)?;
+        let begins = first;
+        first = next.as_ref().map(Chunk::first).transpose()?;
         // A chunk ends before the next one begins.
-        if next.as_ref().is_some_and(|next| next.first <= range.mint) {
+        if first.is_some_and(|next| next <= range.mint) {
             continue;
         }
-        if chunk.first > range.maxt {
+        if begins.is_some_and(|begins| begins > range.maxt) {
             break;
         }
         let before = out.timestamps.len().max(start + 1) - 1;
@@ -55,8 +59,6 @@ struct Chunk<'a> {
     bytes: &'a [u8],
     /// Where the bytes are in the list.
     base: u64,
-    /// The time of its first sample.
-    first: Timestamp,
 }
 
 impl<'a> Chunk<'a> {
@@ -70,8 +72,12 @@ impl<'a> Chunk<'a> {
         let base = cursor.position() as u64;
         let count = usize::try_from(count).map_err(|_| cursor.corrupt("chunk sample count"))?;
         let bytes = cursor.bytes(len, "chunk")?;
-        let first = first_timestamp(bytes).map_err(|corrupt| corrupt.in_file("", base))?;
-        Ok(Some(Chunk { count, bytes, base, first }))
+        Ok(Some(Chunk { count, bytes, base }))
+    }
+
+    /// The time of its first sample.
+    fn first(&self) -> Result<Timestamp, Corrupt> {
+        first_timestamp(self.bytes).map_err(|corrupt| corrupt.in_file("", self.base))
     }
 }
 
