@@ -202,6 +202,20 @@ impl SeriesSet for TolerantSet {
         Ok(())
     }
 
+    fn read_newest(
+        &self,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        out.clear();
+        let Some(set) = &self.set else { return Ok(()) };
+        if self.unless_damaged(set.read_newest(index, range, out))?.is_none() {
+            out.clear();
+        }
+        Ok(())
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.set.as_ref().map_or_else(Vec::new, |set| set.warnings());
         warnings.extend(self.noted.lock().iter().cloned());

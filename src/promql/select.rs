@@ -23,6 +23,9 @@ use crate::sync::OnceLock;
 /// Steps between two looks at the deadline.
 pub const CHECK_STEPS: usize = 1_024;
 
+/// Short series between two looks at the deadline.
+const CHECK_SERIES: usize = 16;
+
 /// Series of the source and the part of them a selector needs.
 struct Selection<'q> {
     query: &'q Query<'q>,
@@ -33,6 +36,8 @@ struct Selection<'q> {
     /// The name the selector asks for, unless a series may have a label that goes where the name goes.
     one_name: Option<String>,
     detects_resets: bool,
+    /// Of every slice the last sample is enough.
+    needs_newest: bool,
     /// Since when samples count is of interest. `anchored` and `smoothed` know no start times.
     keeps_starts: bool,
 }
@@ -90,8 +95,17 @@ impl<'q> Selection<'q> {
         let series = OnceLock::new();
         let extended = selector.anchored || selector.smoothed;
         let keeps_starts = query.options.use_start_timestamps && !extended;
-        let detects_resets = false;
-        Ok(Selection { query, set, series, range, one_name, detects_resets, keeps_starts })
+        let (detects_resets, needs_newest) = (false, false);
+        Ok(Selection {
+            query,
+            set,
+            series,
+            range,
+            one_name,
+            detects_resets,
+            needs_newest,
+            keeps_starts,
+        })
     }
 
     fn series(&self) -> &[Meta] {
@@ -129,9 +143,20 @@ impl<'q> Selection<'q> {
         slices: &mut Slices,
         samples: &mut Columns,
     ) -> Result<Held<'q>, QueryError> {
-        self.query.check()?;
-        self.set.read(index, slices.take(), samples)?;
+        // To look at the clock takes as long as to read a short series.
+        match index.is_multiple_of(CHECK_SERIES) {
+            true => self.query.check()?,
+            false => self.query.check_canceled()?,
+        }
+        // Whether a histogram follows a reset, the one before it tells.
+        match self.needs_newest && !self.detects_resets {
+            true => self.set.read_newest(index, slices.take(), samples)?,
+            false => self.set.read(index, slices.take(), samples)?,
+        }
         let cost = samples_cost(samples);
+        if cost >= CHECK_STEPS {
+            self.query.check()?;
+        }
         slices.found(cost);
         if !self.keeps_starts {
             remove_starts(samples);
@@ -190,8 +215,9 @@ impl<'q> InstantSelector<'q> {
         }
         let &Plan { query, timeline, counting, .. } = plan;
         let reach = Reach::of_instant(query, selector);
-        let selection = Selection::new(query, selector, timeline, shift, reach)?;
+        let mut selection = Selection::new(query, selector, timeline, shift, reach)?;
         let (smoothed, span) = (selector.smoothed, Span::default());
+        selection.needs_newest = timeline.count == 1 && !smoothed;
         Ok(InstantSelector { selection, timeline, shift, take, smoothed, counting, span })
     }
 

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
+use super::buffers::Buffers;
 use super::merge_columns::ColumnsMerge;
 use super::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::model::{Labels, Matcher, TimeRange};
-use crate::sync::{Arc, Mutex};
+use crate::sync::Arc;
 
 /// The sources, the most trusted first.
 #[derive(Clone)]
@@ -98,7 +99,7 @@ struct MergedSet {
     heads: Vec<u32>,
     /// Per entry the next one of the same series, in a later set; `LAST` if there is none.
     next: Vec<u32>,
-    scratch: Mutex<Vec<ColumnsMerge>>,
+    buffers: Buffers<ColumnsMerge>,
 }
 
 const LAST: u32 = u32::MAX;
@@ -114,7 +115,7 @@ impl MergedSet {
         let heads = merge.merge(0..lists.len());
         let LabelsMerge { entries, next, .. } = merge;
         let labels = heads.iter().map(|head| entries[*head as usize].clone()).collect();
-        Ok(MergedSet { sets, bases, labels, heads, next, scratch: Mutex::new(Vec::new()) })
+        Ok(MergedSet { sets, bases, labels, heads, next, buffers: Buffers::default() })
     }
 
     /// Set and index in it of the parts of a series, in order of priority.
@@ -146,13 +147,34 @@ impl SeriesSet for MergedSet {
         if let (Some((set, part)), None) = (parts.next(), parts.next()) {
             return set.read(part, range, out);
         }
-        let mut merge = self.scratch.lock().pop().unwrap_or_default();
+        let mut merge = self.buffers.of(index);
         merge.clear();
         for (set, part) in self.parts(index) {
             set.read(part, range, merge.add_part())?;
         }
         merge.merge_into(out);
-        self.scratch.lock().push(merge);
+        Ok(())
+    }
+
+    /// Mostly, the last source has the newest samples.
+    fn read_newest(
+        &self,
+        index: usize,
+        mut range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        let parts: Vec<_> = self.parts(index).collect();
+        if let [(set, part)] = parts[..] {
+            return set.read_newest(part, range, out);
+        }
+        let mut merge = self.buffers.of(index);
+        merge.clear();
+        out.clear();
+        let found = merge.add_part();
+        for (set, part) in parts.into_iter().rev() {
+            set.read_newest(part, range, found)?;
+            out.keep_newest(found, &mut range);
+        }
         Ok(())
     }
 
@@ -262,7 +284,13 @@ mod tests {
         for index in 0..expected.len() {
             // Also a part of what was selected, as windows of a query read it.
             for range in [r, TimeRange::new(r.mint, r.mint.saturating_add(10).min(r.maxt))] {
-                assert_eq!(read(&*set, index, range), read(&*expected, index, range));
+                let samples = read(&*expected, index, range);
+                assert_eq!(read(&*set, index, range), samples);
+                let mut newest = Columns::default();
+                set.read_newest(index, range, &mut newest).unwrap();
+                assert_eq!(newest.timestamps.last(), samples.last().map(|(time, _)| time));
+                let bits = newest.floats.last().map(|value| value.to_bits());
+                assert_eq!(bits, samples.last().map(|(_, bits)| *bits));
             }
         }
         let names = |source: &dyn Source| source.label_names(matchers, r).unwrap();

@@ -1,6 +1,7 @@
 //! The one read interface: what a query sees of the data, wherever it lies. The head, and later blocks, implement
 //! [`Source`], [`merge`] makes one of several; `promql` and `api` know nothing else of storage.
 
+pub mod buffers;
 pub mod memory;
 pub mod merge;
 pub mod merge_columns;
@@ -73,6 +74,16 @@ pub trait SeriesSet: Send + Sync {
     /// Staleness markers are samples like others here.
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError>;
 
+    /// As [`SeriesSet::read`], but only the last of these samples must be there; those before it may be missing.
+    fn read_newest(
+        &self,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        self.read(index, range, out)
+    }
+
     /// What a user must know about the completeness of this selection: one sentence each.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
@@ -131,6 +142,20 @@ impl Columns {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Becomes `found` if that has any samples; what is older than its last one is then no longer in the range.
+    pub fn keep_newest(&mut self, found: &mut Columns, range: &mut TimeRange) {
+        if let Some(newest) = found.newest() {
+            range.mint = newest;
+            std::mem::swap(self, found);
+        }
+    }
+
+    /// The time of the last sample.
+    fn newest(&self) -> Option<Timestamp> {
+        let histogram = self.histograms.last().map(|sample| sample.timestamp);
+        self.timestamps.last().copied().max(histogram)
     }
 
     /// Moves all samples of `other`, which come later, to the end.
