@@ -8,11 +8,11 @@ use super::functions::extended::{extended_function, extended_mixed_function};
 use super::functions::{
     self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
 };
+use super::instant::{InstantSelector, Take};
 use super::map::{HistogramMap, Map, ValueMap};
 use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::range_call::{Notes, RangeCall};
-use super::select::{InstantSelector, Take};
 use super::value::QueryError;
 use super::window::RangeVector;
 use super::{absent, buckets, info, order, relabel};
@@ -130,9 +130,18 @@ fn range_call<'q>(
         _ => Notes::None,
     };
     let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
+    let whole = functions::whole::whole_function(name).filter(|_| range.edges.is_none());
     let args = scalar_args;
-    let operator =
-        Box::new(RangeCall { range, function, sliding, mixed, uses_start_times, args, notes });
+    let operator = Box::new(RangeCall {
+        range,
+        function,
+        whole,
+        sliding,
+        mixed,
+        uses_start_times,
+        args,
+        notes,
+    });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
         _ => drop_names(plan.query, operator),

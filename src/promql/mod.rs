@@ -32,11 +32,13 @@ pub mod explain;
 pub mod probe;
 mod watched;
 
+mod instant;
 mod range_call;
 mod samples;
 mod select;
 mod slices;
 mod smoothed;
+mod spans;
 mod subquery;
 mod window;
 

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::column::Column;
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
+use super::spans::SpansCache;
 use super::value::QueryError;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, METRIC_NAME};
@@ -96,6 +97,7 @@ pub struct Scratch {
     pub samples: Columns,
     /// What it has read last.
     pub slice: Columns,
+    pub spans: SpansCache,
     spare: Vec<Column>,
 }
 
