@@ -42,6 +42,11 @@ const SLIDING_FREE: usize = 1 << 14;
 /// What the names of counters end in.
 const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
+/// Is this the name of a counter, or none?
+pub fn is_counter_name(name: &str) -> bool {
+    name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
 impl RangeCall<'_> {
     fn evaluate(
         &self,
@@ -118,7 +123,7 @@ impl RangeCall<'_> {
 
     fn note_counter(&self, index: usize) {
         let name = self.metric_name(index);
-        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        if is_counter_name(name) {
             return;
         }
         let message = format!(
