@@ -205,3 +205,221 @@ fn add(matchers: &mut Vec<Matcher>, wanted: &[Matcher]) -> bool {
     }
     matchers.len() > before
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parser::{ParseOptions, parse};
+
+    const FLOATS: Facts = Facts { only_floats: true, no_metadata: true };
+    const UNKNOWN: Facts = Facts { only_floats: false, no_metadata: false };
+
+    fn rewritten(text: &str, facts: Facts) -> String {
+        let expr = parse(text, &ParseOptions::all()).unwrap_or_else(|e| panic!("{text}: {e}"));
+        propagated(&expr, facts).map_or(expr, |propagated| propagated.expr).to_string()
+    }
+
+    fn becomes(cases: &[(&str, &str)]) {
+        for (text, wanted) in cases {
+            assert_eq!(rewritten(text, FLOATS), *wanted, "{text}");
+        }
+    }
+
+    fn stay(cases: &[&str]) {
+        for text in cases {
+            let expr = parse(text, &ParseOptions::all()).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(rewritten(text, FLOATS), expr.to_string());
+        }
+    }
+
+    #[test]
+    fn operands_that_meet_one_to_one() {
+        becomes(&[
+            (r#"a{i="1"} / b"#, r#"a{i="1"} / b{i="1"}"#),
+            (r#"a > b{i="1"}"#, r#"a{i="1"} > b{i="1"}"#),
+            (r#"a{i="1"} / b{j!~"x"}"#, r#"a{i="1",j!~"x"} / b{i="1",j!~"x"}"#),
+            (r#"a{i="1"} / b{i="1"}"#, r#"a{i="1"} / b{i="1"}"#),
+            (r#"a{i=""} / b"#, r#"a{i=""} / b{i=""}"#),
+            (
+                r#"a{i="1"} offset 5m / b @ end() + c"#,
+                r#"a{i="1"} offset 5m / b{i="1"} @ end() + c{i="1"}"#,
+            ),
+            (
+                r#"a{i="1",code="5"} / ignoring (code) b{code="6"}"#,
+                r#"a{code="5",i="1"} / ignoring (code) b{code="6",i="1"}"#,
+            ),
+            (
+                r#"a{i="1",j="2"} / on (i) sum by (i) (b)"#,
+                r#"a{i="1",j="2"} / on (i) sum by (i) (b{i="1"})"#,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn elements_that_may_be_too_many_for_their_partner_stay() {
+        stay(&[
+            r#"a{i="1"} / on (i) b"#,
+            r#"a / on (i) b{i="1"}"#,
+            r#"a{i="1"} / ignoring (code) b"#,
+            r#"a{i="1"} * on (i) group_left (version) b"#,
+            r#"b * on (i) group_right (version) a{i="1"}"#,
+            r#"a{i="1"} / {__name__=~"b|c"}"#,
+            r#"a{i="1"} / on (i) sum by (i, j) (b)"#,
+            r#"a{i="1"} / ignoring (j) sum by (i, j) (b)"#,
+            r#"a{i="1"} / on (i) max without (j) (b)"#,
+            r#"a{i="1"} / on (i, __name__) sum by (i, __name__) (b)"#,
+            r#"a{i="1"} / (b or c)"#,
+        ]);
+    }
+
+    #[test]
+    fn many_meet_one() {
+        becomes(&[
+            (
+                r#"a{i="1"} * on (i) group_left (v) max by (i, v) (b{v="2"})"#,
+                r#"a{i="1"} * on (i) group_left (v) max by (i, v) (b{i="1",v="2"})"#,
+            ),
+            (
+                r#"sum by (i) (b{i="1"}) * on (i) group_right () a"#,
+                r#"sum by (i) (b{i="1"}) * on (i) group_right () a{i="1"}"#,
+            ),
+            (
+                r#"a / ignoring (j) group_left () sum without (j) (b{i="1"})"#,
+                r#"a{i="1"} / ignoring (j) group_left () sum without (j) (b{i="1"})"#,
+            ),
+        ]);
+        // What is copied from the one side is not what the many side has.
+        becomes(&[(
+            r#"a{v="1"} * on (i) group_left (v) max by (i, v) (b{i="3",v="2"}) + c"#,
+            r#"a{i="3",v="1"} * on (i) group_left (v) max by (i, v) (b{i="3",v="2"}) + c{i="3"}"#,
+        )]);
+    }
+
+    #[test]
+    fn set_operators() {
+        becomes(&[
+            (r#"a{i="1"} and b{j="2"}"#, r#"a{i="1",j="2"} and b{i="1",j="2"}"#),
+            (r#"a{i="1"} and on (j) b{j="2"}"#, r#"a{i="1",j="2"} and on (j) b{j="2"}"#),
+            (r#"a{i="1"} unless b{j="2"}"#, r#"a{i="1"} unless b{i="1",j="2"}"#),
+            (r#"a{i="1"} and {__name__=~"b|c"}"#, r#"a{i="1"} and {__name__=~"b|c",i="1"}"#),
+            (r#"a{i="1"} and on (i) (b or c)"#, r#"a{i="1"} and on (i) (b{i="1"} or c{i="1"})"#),
+            (r#"x{i="1"} / (b and on (j) c)"#, r#"x{i="1"} / (b{i="1"} and on (j) c)"#),
+            (r#"x{i="1"} and (b or on (j) c)"#, r#"x{i="1"} and (b or on (j) c)"#),
+            (
+                r#"(a{i="1"} or b{i="1",j="2"}) and c"#,
+                r#"(a{i="1"} or b{i="1",j="2"}) and c{i="1"}"#,
+            ),
+        ]);
+        stay(&[r#"a{i="1"} or b"#, r#"a unless b{j="2"}"#, r#"a and {"b"}"#]);
+    }
+
+    #[test]
+    fn through_functions_and_aggregations() {
+        becomes(&[
+            (
+                r#"sum by (i) (rate(a_total{i="1",j="2"}[5m])) / sum by (i) (rate(b_total[5m]))"#,
+                r#"sum by (i) (rate(a_total{i="1",j="2"}[5m])) / sum by (i) (rate(b_total{i="1"}[5m]))"#,
+            ),
+            (r#"abs(-(a{i="1"})) > bool 2 == b"#, r#"abs(-(a{i="1"})) > bool 2 == b{i="1"}"#),
+            (
+                r#"a{i="1"} / (100 * max_over_time(deriv(b[5m])[1h:1m]))"#,
+                r#"a{i="1"} / (100 * max_over_time(deriv(b{i="1"}[5m])[1h:1m]))"#,
+            ),
+            (
+                r#"topk by (j) (3, a{i="1"}) / histogram_quantile(0.9, sum by (le, i) (b{le="1",j="2"}))"#,
+                r#"topk by (j) (3, a{i="1"}) / histogram_quantile(0.9, sum by (le, i) (b{j="2",le="1"}))"#,
+            ),
+            (
+                r#"a / histogram_quantile(0.9, sum by (le, i) (b{le="1",i="2"}))"#,
+                r#"a / histogram_quantile(0.9, sum by (le, i) (b{i="2",le="1"}))"#,
+            ),
+            (r#"sum(a{i="1"} / b)"#, r#"sum(a{i="1"} / b{i="1"})"#),
+            (r#"(a{i="1"} / b)[5m:1m]"#, r#"(a{i="1"} / b{i="1"})[5m:1m]"#),
+            (
+                r#"a{i="1"} / without_j and max without (j) (c)"#,
+                r#"a{i="1"} / without_j{i="1"} and max without (j) (c{i="1"})"#,
+            ),
+        ]);
+        stay(&[
+            r#"sum(a{i="1"}) / sum(b)"#,
+            r#"sum without (i) (a{i="1"}) / b"#,
+            r#"count_values by (i) ("k", a{i="1"}) and b"#,
+            r#"absent(a{i="1"}) and b"#,
+            r#"label_replace(a{i="1"}, "i", "2", "", "") and b"#,
+            r#"label_join(a{i="1"}, "k", "-", "i") and b"#,
+            r#"info(a{i="1"}) and b"#,
+            r#"vector(1) and b{i="1"}"#,
+            r#"a{i="1"} * scalar(b)"#,
+            r#"a{i="1"} and topk(1, b)"#,
+            r#"a{i="1"} and topk by (i) (1, b)"#,
+            r#"a{i="1"} and limitk(1, b)"#,
+            r#"a{i="1"} and quantile by (i) (0.5, b)"#,
+            r#"a{i="1"} and absent(b)"#,
+            r#"a{i="1"} and label_replace(b, "k", "", "", "")"#,
+            r#"a{i="1"} and b / on (i) c"#,
+            r#"a{i="1"} + fill (0) b"#,
+            r#"a{i="1"} + fill_left (0) b"#,
+        ]);
+    }
+
+    #[test]
+    fn what_may_have_something_to_tell_stays() {
+        stay(&[
+            r#"a{i="1"} / rate(b[5m])"#,
+            r#"a{i="1"} and abs({__name__=~"b|c"})"#,
+            r#"a{i="1"} and quantile_over_time(2, b[5m])"#,
+            r#"a{i="1"} and (b </ 2)"#,
+        ]);
+        for text in [
+            r#"a{i="1"} / sum by (i) (b)"#,
+            r#"a{i="1"} / rate(b_total[5m])"#,
+            r#"a{i="1"} / abs(b)"#,
+            r#"a{i="1"} / b smoothed"#,
+            r#"a{i="1"} / (b > 1)"#,
+        ] {
+            let expr = parse(text, &ParseOptions::all()).unwrap();
+            assert_eq!(rewritten(text, UNKNOWN), expr.to_string());
+            assert!(rewritten(text, FLOATS).matches("i=\"1\"").count() == 2, "{text}");
+        }
+        assert_eq!(
+            rewritten(r#"a{i="1"} / count by (i) (b)"#, UNKNOWN),
+            r#"a{i="1"} / count by (i) (b{i="1"})"#
+        );
+        let no_metadata = Facts { no_metadata: true, ..UNKNOWN };
+        assert_eq!(rewritten(r#"a{i="1"} / abs(b)"#, no_metadata), r#"a{i="1"} / abs(b{i="1"})"#);
+    }
+
+    #[test]
+    fn what_is_evaluated_once_for_all_places_stays() {
+        stay(&[r#"a{i="1"} / sum by (i) (b) or sum by (i) (b)"#]);
+        // Operands that become the same are evaluated once, too.
+        becomes(&[(
+            r#"rate(a_total{i="1"}[5m]) / rate(a_total[5m])"#,
+            r#"rate(a_total{i="1"}[5m]) / rate(a_total{i="1"}[5m])"#,
+        )]);
+    }
+
+    #[test]
+    fn trees_and_selectors_do_not_grow_without_end() {
+        let many: Vec<String> = (0..40).map(|i| format!("l{i}=\"x\"")).collect();
+        let text = format!("a{{{}}} / b", many.join(","));
+        let after = rewritten(&text, FLOATS);
+        let added = after.split(" / ").nth(1).unwrap().matches('=').count();
+        // The name is a matcher as well.
+        assert_eq!(added, SELECTOR_MATCHERS_MAX - 1);
+        let long = "a{i=\"1\"}".to_string() + &" + b".repeat(NODES_MAX);
+        let expr = parse(&long, &ParseOptions::all()).unwrap();
+        assert!(propagated(&expr, FLOATS).is_none());
+    }
+
+    #[test]
+    fn places_are_those_of_the_text() {
+        let text = r#"a{i="1"} / sum by (i) (rate(b_total[5m]))"#;
+        let expr = parse(text, &ParseOptions::all()).unwrap();
+        let propagated = propagated(&expr, FLOATS).unwrap();
+        assert_eq!(propagated.expr.span, expr.span);
+        let (span, read_as) = propagated.narrowed.first_key_value().unwrap();
+        assert_eq!(&text[span.start as usize..span.end as usize], "b_total[5m]");
+        assert_eq!(read_as, r#"b_total{i="1"}[5m]"#);
+    }
+}
