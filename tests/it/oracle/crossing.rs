@@ -147,7 +147,6 @@ fn operator() -> Text {
             " ignoring (j) group_left (k)",
             " on (i, j) group_right (k)",
             " on (i) fill (0)",
-            " on (i, __name__)",
             " on (i, j)",
         ]),
     );
