@@ -151,6 +151,15 @@ impl Source for HeadSource {
     ) -> Result<Vec<String>, ReadError> {
         Ok(self.head.registry.label_values(name, Some(&self.slots(matchers, range)?)))
     }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.head.registry.has_name(name)
+    }
+
+    /// Its chunks hold nothing else.
+    fn has_only_floats(&self) -> bool {
+        true
+    }
 }
 
 struct HeadSet {

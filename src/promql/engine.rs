@@ -13,7 +13,9 @@ use super::operator::{
 };
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
+use super::propagate::propagated;
 use super::query::{Query, Workers};
+use super::quiet::Facts;
 use super::slices::Slices;
 use super::sort::sort;
 use super::tally::Tally;
@@ -224,7 +226,10 @@ impl Engine {
         let budget = limits.budget.clone().unwrap_or_else(|| self.budget());
         let limits = Limits { budget: Some(budget), ..limits.clone() };
         let query = self.query(source, when, &limits, None);
-        let mut plan = PlanNode::new(&query, &expr, when.timeline())?;
+        let propagated = propagated(&expr, query.facts);
+        let planned = propagated.as_ref().map_or(&expr, |propagated| &propagated.expr);
+        let mut plan = PlanNode::new(&query, planned, when.timeline())?;
+        propagated.iter().for_each(|propagated| plan.note_narrowed(&propagated.narrowed));
         let mut stats = None;
         if analyze {
             let analysis = Analysis::new(&plan);
@@ -251,6 +256,7 @@ impl Engine {
             options: &self.options,
             workers: &self.workers,
             source,
+            facts: Facts::of(source),
             frame: when.frame(),
             lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
             limits: limits.clone(),
@@ -298,6 +304,8 @@ impl When {
 /// The answer of a query.
 fn evaluated(query: Query<'_>, text: &str, expr: &Expr, when: When) -> Result<Answer, QueryError> {
     let begun = Instant::now();
+    let propagated = propagated(expr, query.facts);
+    let expr = propagated.as_ref().map_or(expr, |propagated| &propagated.expr);
     let value = {
         let _entered = query.enter(expr);
         match when {

@@ -37,6 +37,8 @@ pub struct PlanNode {
     /// The function, aggregation or operator; empty for anything else.
     pub name: &'static str,
     pub span: Span,
+    /// Of a selector to which matchers were added: what is read in its place.
+    pub read_as: Option<String>,
     /// Series that it gives, and samples that it and all below it read.
     pub estimated: Estimate,
     /// Of the samples, too, those of all below.
@@ -161,7 +163,15 @@ impl PlanNode {
     ) -> PlanNode {
         let samples = children.iter().map(|child| child.estimated.samples).sum();
         let estimated = Estimate { series, samples };
-        PlanNode { operator, name, span, estimated, measured: None, children }
+        PlanNode { operator, name, span, read_as: None, estimated, measured: None, children }
+    }
+
+    /// Notes of selectors, by their places, what is read in their place.
+    pub fn note_narrowed(&mut self, narrowed: &BTreeMap<Span, String>) {
+        if self.children.is_empty() {
+            self.read_as = narrowed.get(&self.span).cloned();
+        }
+        self.children.iter_mut().for_each(|child| child.note_narrowed(narrowed));
     }
 
     /// A selector.

@@ -28,6 +28,10 @@ mod sort;
 mod tally;
 mod timeline;
 
+mod guarantees;
+mod propagate;
+mod quiet;
+
 pub mod explain;
 pub mod probe;
 mod watched;
@@ -47,6 +51,7 @@ mod join;
 mod join_steps;
 mod matching;
 mod operation;
+mod part;
 mod sets;
 
 mod aggregate;

@@ -14,6 +14,7 @@ use super::functions::Remarks;
 use super::operator::Meta;
 use super::plan::unparen;
 use super::probe::{self, Probe};
+use super::quiet::Facts;
 use super::select::CHECK_STEPS;
 use super::tally::{Counting, Tally};
 use super::timeline::Frame;
@@ -78,6 +79,7 @@ pub struct Query<'q> {
     pub options: &'q EngineOptions,
     pub workers: &'q Workers,
     pub source: &'q dyn Source,
+    pub facts: Facts,
     pub frame: Frame,
     pub lookback_delta_ms: i64,
     pub limits: Limits,

@@ -59,6 +59,11 @@ struct State<'q> {
 /// What the names of counters end in.
 const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
+/// Is this the name of a counter, or none?
+pub fn is_counter_name(name: &str) -> bool {
+    name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
 impl<'q> RangeCall<'q> {
     fn evaluate(
         &self,
@@ -159,7 +164,7 @@ impl<'q> RangeCall<'q> {
 
     fn note_counter(&self, index: usize) {
         let name = self.metric_name(index);
-        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        if is_counter_name(name) {
             return;
         }
         let message = format!(

@@ -5,8 +5,10 @@ use super::ast::{Binary, BinaryOp};
 use super::column::{Bits, Column};
 use super::matching::SignatureTable;
 use super::operator::{BoxOperator, Concat, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::part::hear_out;
 use super::plan::Plan;
 use super::query::{Held, series_cost};
+use super::quiet::can_be_left_out;
 use super::value::QueryError;
 
 /// # Errors
@@ -28,13 +30,19 @@ pub fn build<'q>(
                 return Ok(merge_equal(Box::new(Concat::new(vec![lhs, rhs]))));
             }
             let lhs = Materialized::of(plan.query, lhs)?;
-            let present = presence(plan, &lhs, &lhs_ids, &shared)?;
+            let present = presence(plan, &lhs, &lhs_ids, &shared, false)?;
             let rest = Masked::new(rhs, &rhs_ids, present, false);
             Ok(merge_equal(Box::new(Concat::new(vec![Box::new(lhs), Box::new(rest)]))))
         }
         op => {
             let shared = shared(&lhs_ids, &rhs_ids, count);
-            let present = presence(plan, rhs.as_ref(), &rhs_ids, &shared)?;
+            let all = !can_be_left_out(&binary.rhs, plan.query.facts);
+            let present = presence(plan, rhs.as_ref(), &rhs_ids, &shared, all)?;
+            if op == BinaryOp::And && !can_be_left_out(&binary.lhs, plan.query.facts) {
+                let is_absent = |index: &usize| present.of[lhs_ids[*index]].is_none();
+                let absent: Vec<usize> = (0..lhs_ids.len()).filter(is_absent).collect();
+                hear_out(plan.query, lhs.as_ref(), &absent)?;
+            }
             Ok(Box::new(Masked::new(lhs, &lhs_ids, present, op == BinaryOp::And)))
         }
     }
@@ -54,12 +62,13 @@ struct Presence<'q> {
     _held: Held<'q>,
 }
 
-/// The presence of the wanted signatures.
+/// The presence of the wanted signatures. `all`: the others are evaluated as well, for what they have to tell.
 fn presence<'q>(
     plan: &Plan<'q>,
     operator: &dyn Operator,
     ids: &[usize],
     wanted: &[bool],
+    all: bool,
 ) -> Result<Presence<'q>, QueryError> {
     let mut present: Vec<Option<Bits>> = vec![None; wanted.len()];
     let (mut held, cost) = (plan.query.hold(0)?, series_cost(plan.timeline.count, 0));
@@ -68,10 +77,12 @@ fn presence<'q>(
         |chunk| {
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let mut found = Vec::new();
-            for index in chunk.filter(|index| wanted[ids[*index]]) {
+            for index in chunk.filter(|index| all || wanted[ids[*index]]) {
                 plan.query.check()?;
                 operator.column(index, &mut scratch, &mut column)?;
-                found.push((ids[index], column.presence()));
+                if wanted[ids[index]] {
+                    found.push((ids[index], column.presence()));
+                }
             }
             Ok(found)
         },

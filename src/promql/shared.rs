@@ -4,10 +4,9 @@
 //! What is shared is kept whole, so it is done only where little is kept: an expression over many series is cheaper evaluated
 //! twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::ast::ValueType;
-use super::ast::{Expr, ExprKind};
+use super::ast::{Expr, ExprKind, Span, ValueType};
 use super::check::value_type;
 use super::operator::{Materialized, Operator};
 use super::plan::{Node, Plan};
@@ -54,6 +53,23 @@ pub fn repeated(expr: &Expr) -> Vec<&Expr> {
         .collect();
     repeated.sort_by(|a, b| (a.0.len(), &a.0).cmp(&(b.0.len(), &b.0)));
     repeated.into_iter().map(|(_, expr)| expr).collect()
+}
+
+/// Where the expressions stand that [`repeated`] finds, every time.
+pub fn places(expr: &Expr) -> BTreeSet<Span> {
+    let texts: HashSet<String> = repeated(expr).into_iter().map(Expr::to_string).collect();
+    let mut places = BTreeSet::new();
+    if !texts.is_empty() {
+        collect_places(expr, &texts, &mut places);
+    }
+    places
+}
+
+fn collect_places(expr: &Expr, texts: &HashSet<String>, places: &mut BTreeSet<Span>) {
+    if is_worth_sharing(expr) && texts.contains(&expr.to_string()) {
+        places.insert(expr.span);
+    }
+    children(expr, &mut |child| collect_places(child, texts, places));
 }
 
 /// Evaluates an expression to be shared; `None` if there would be too much to keep. An aggregation is kept as it is: its

@@ -38,6 +38,16 @@ pub trait Source: Send + Sync {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, ReadError>;
+
+    /// May any series have a label of this name? A look that is cheap, and may be wrong if it says yes.
+    fn may_have_label(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// Are all samples floats without a known start time? A look that is cheap, and may be wrong if it says no.
+    fn has_only_floats(&self) -> bool {
+        false
+    }
 }
 
 /// How much there is to read, about.
