@@ -214,6 +214,18 @@ impl Query<'_> {
         }
     }
 
+    /// Does two things at a time, if there are threads for it and nobody asks which part of a query costs what.
+    pub fn both<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        match self.workers.pool.as_ref().filter(|_| self.analysis.is_none()) {
+            Some(pool) => pool.join(one, other),
+            None => (one(), other()),
+        }
+    }
+
     /// Does `work` on chunks of `total` things, several at a time, and gives every result to `merge`, in order.
     ///
     /// # Errors
