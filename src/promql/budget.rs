@@ -5,6 +5,8 @@
 //! 1. A sample counts as one sample and as 16 bytes; anything else counts its bytes.
 //! 2. What a query holds is reserved in the pool first, some more at a time, so that queries rarely meet there.
 //! 3. Reserved bytes go back when far fewer are held, and all of them with the budget.
+//! 4. What is held is reserved, whichever threads hold and let go: who holds adds first and then looks at what is
+//!    reserved, who gives back lowers that first and then looks at what is held; so one of the two sees the other.
 
 use std::fmt;
 
@@ -124,12 +126,12 @@ impl Budget {
     }
 
     pub fn samples_held(&self) -> u64 {
-        self.samples.load(Ordering::Relaxed)
+        self.samples.load(Ordering::SeqCst)
     }
 
     pub fn held_bytes(&self) -> u64 {
         let samples_bytes = self.samples_held().saturating_mul(SAMPLE_BYTES as u64);
-        samples_bytes.saturating_add(self.other_bytes.load(Ordering::Relaxed))
+        samples_bytes.saturating_add(self.other_bytes.load(Ordering::SeqCst))
     }
 
     pub fn samples_peak(&self) -> u64 {
@@ -188,9 +190,9 @@ impl Budget {
         if bytes > self.limits.memory_max_bytes {
             return Err(self.over_memory());
         }
-        let samples_held = self.samples.fetch_add(samples, Ordering::Relaxed) + samples;
+        let samples_held = self.samples.fetch_add(samples, Ordering::SeqCst) + samples;
         if bytes > 0 {
-            self.other_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.other_bytes.fetch_add(bytes, Ordering::SeqCst);
         }
         let guard = Held::new(self, samples, bytes, owner);
         if samples_held > self.limits.samples_max {
@@ -200,7 +202,7 @@ impl Budget {
         if held_bytes > self.limits.memory_max_bytes {
             return Err(self.over_memory());
         }
-        if held_bytes > self.reserved_bytes.load(Ordering::Relaxed) {
+        if held_bytes > self.reserved_bytes.load(Ordering::SeqCst) {
             self.reserve()?;
         }
         raise(&self.samples_peak, samples_held);
@@ -246,7 +248,10 @@ impl Budget {
         let _turn = self.reserving.lock();
         let reserved_bytes = self.reserved_bytes.load(Ordering::Relaxed);
         let kept_bytes = self.held_bytes().saturating_add(RESERVED_STEP_BYTES).min(reserved_bytes);
-        self.reserved_bytes.store(kept_bytes, Ordering::Relaxed);
+        self.reserved_bytes.store(kept_bytes, Ordering::SeqCst);
+        // Held meanwhile by who saw more reserved. Who saw this waits to reserve.
+        let kept_bytes = self.held_bytes().clamp(kept_bytes, reserved_bytes);
+        self.reserved_bytes.store(kept_bytes, Ordering::SeqCst);
         self.pool.give_back(reserved_bytes - kept_bytes);
     }
 }
