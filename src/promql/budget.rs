@@ -12,12 +12,17 @@ use std::fmt;
 
 use super::probe::Probe;
 use super::value::QueryError;
+use crate::model::Labels;
+use crate::read::SeriesSet;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 /// Bytes that count as one sample: a timestamp and a value.
 pub const SAMPLE_BYTES: usize = 16;
 /// Bytes reserved in the pool at a time: a thousand series of a small answer, little beside any limit.
 const RESERVED_STEP_BYTES: u64 = 1 << 20;
+
+/// What a merged selection keeps and makes for a series of one of its parts, besides its label set: some numbers.
+const PART_SERIES_BYTES: usize = 32;
 
 /// What one query may hold.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +167,36 @@ impl Budget {
             true => Err(QueryError::OverLimit(OverLimit::Series { limit })),
             false => Ok(()),
         }
+    }
+
+    /// [`Budget::select`] of the series of a selection. The label sets that a merged one makes to tell how many there
+    /// are count as held until the guard is dropped; none are made if its largest part is too large. `check_at` is
+    /// asked at each whether to go on.
+    ///
+    /// # Errors
+    /// They are too many, their labels take too much memory or cannot be read, or `check_at` says no.
+    pub fn select_set(
+        &self,
+        set: &dyn SeriesSet,
+        check_at: impl Fn(usize) -> Result<(), QueryError>,
+    ) -> Result<Held<'_>, QueryError> {
+        let mut held = self.hold_bytes(0)?;
+        let Some(largest) = set.parts().iter().map(|part| part.len()).max() else {
+            return self.select(set.len()).map(|()| held);
+        };
+        self.select(largest)?;
+        for part in set.parts() {
+            held.absorb(self.hold_bytes(PART_SERIES_BYTES.saturating_mul(part.len()))?);
+            let mut bytes = 0;
+            for (index, labels) in part.labels()?.iter().enumerate() {
+                check_at(index)?;
+                bytes += size_of::<Labels>() + labels.heap_bytes();
+            }
+            held.absorb(self.hold_bytes(bytes)?);
+        }
+        // Damage may have cost the largest part its labels.
+        self.select(set.len().saturating_sub(largest))?;
+        Ok(held)
     }
 
     /// Counts bytes that are no samples as held until the guard is dropped.

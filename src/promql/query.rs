@@ -18,7 +18,7 @@ use super::select::CHECK_STEPS;
 use super::tally::{Counting, Tally};
 use super::timeline::Frame;
 use super::value::QueryError;
-use crate::read::Source;
+use crate::read::{SeriesSet, Source};
 use crate::sync::{Arc, Mutex, Ordering};
 
 pub use super::budget::Held;
@@ -133,6 +133,16 @@ impl Query<'_> {
         self.budget.hold(samples, 0, self.analysis.and_then(|_| probe::current()))
     }
 
+    /// Counts the series of a selection, and holds the label sets that are made for that.
+    ///
+    /// # Errors
+    /// As [`Budget::select_set`].
+    pub fn select(&self, set: &dyn SeriesSet) -> Result<Held<'_>, QueryError> {
+        let mut held = self.hold(0)?;
+        held.absorb(self.budget.select_set(set, |index| self.check_at(index))?);
+        Ok(held)
+    }
+
     /// Counts label sets as held until the query ends: most of them are in its answer.
     ///
     /// # Errors
@@ -143,6 +153,18 @@ impl Query<'_> {
             self.check_at(index)?;
             bytes += size_of::<Meta>() + meta.labels.heap_bytes();
         }
+        self.keep_bytes(bytes)
+    }
+
+    /// [`Query::keep_labels`] of so many clones, which share their text with label sets that are held.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn keep_clones(&self, count: usize) -> Result<(), QueryError> {
+        self.keep_bytes(count.saturating_mul(size_of::<Meta>()))
+    }
+
+    fn keep_bytes(&self, bytes: usize) -> Result<(), QueryError> {
         self.budget.hold(0, bytes, self.analysis.and_then(|_| probe::current())).map(Held::keep)
     }
 

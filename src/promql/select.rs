@@ -35,6 +35,8 @@ struct Selection<'q> {
     detects_resets: bool,
     /// Since when samples count is of interest. `anchored` and `smoothed` know no start times.
     keeps_starts: bool,
+    /// Label sets that were made to count the series.
+    _held: Held<'q>,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -82,7 +84,7 @@ impl<'q> Selection<'q> {
         query.check()?;
         let range = reach.around(timeline, shift);
         let set = query.source.select(&selector.matchers, range)?;
-        query.budget.select(set.len())?;
+        let held = query.select(set.as_ref())?;
         let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
         let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
         let one_name =
@@ -90,8 +92,8 @@ impl<'q> Selection<'q> {
         let series = OnceLock::new();
         let extended = selector.anchored || selector.smoothed;
         let keeps_starts = query.options.use_start_timestamps && !extended;
-        let detects_resets = false;
-        Ok(Selection { query, set, series, range, one_name, detects_resets, keeps_starts })
+        let (detects_resets, _held) = (false, held);
+        Ok(Selection { query, set, series, range, one_name, detects_resets, keeps_starts, _held })
     }
 
     fn series(&self) -> &[Meta] {
@@ -105,7 +107,10 @@ impl<'q> Selection<'q> {
 
     fn read_labels(&self) -> Result<Vec<Meta>, QueryError> {
         let series: Vec<Meta> = self.set.labels()?.iter().cloned().map(Meta::new).collect();
-        self.query.keep_labels(&series)?;
+        match self.set.parts().is_empty() {
+            true => self.query.keep_labels(&series)?,
+            false => self.query.keep_clones(series.len())?,
+        }
         Ok(series)
     }
 

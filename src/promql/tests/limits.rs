@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
-use crate::model::{Labels, STALE_NAN_BITS};
+use crate::model::{Labels, Matcher, STALE_NAN_BITS, TimeRange};
 use crate::promql::engine::{Engine, EngineOptions, Limits};
 use crate::promql::query::column_cost;
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
-use crate::sync::{Arc, AtomicBool};
+use crate::read::merge::MergeSource;
+use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 #[test]
 fn samples_held_at_once_are_limited() {
@@ -433,7 +435,7 @@ fn every_operator_looks_whether_it_is_canceled() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(2));
-                canceled.store(true, crate::sync::Ordering::Relaxed);
+                canceled.store(true, Ordering::Relaxed);
             });
             // As often as it takes to be in the middle of it.
             loop {
@@ -465,4 +467,76 @@ fn what_set_operators_and_sliding_windows_keep_is_held() {
     f.options.samples_max = 350_000;
     assert!(f.answer_at(0, windows).is_ok());
     assert!(f.answer_over([0, 2, 1], windows).is_err());
+}
+
+/// A source that counts how often the label sets of its selections are made.
+struct Counted {
+    inner: MemorySource,
+    made: Arc<AtomicU64>,
+}
+
+struct CountedSet {
+    inner: Box<dyn SeriesSet>,
+    made: Arc<AtomicU64>,
+}
+
+impl Source for Counted {
+    fn select(&self, m: &[Matcher], range: TimeRange) -> Result<Box<dyn SeriesSet>, ReadError> {
+        let (inner, made) = (self.inner.select(m, range)?, self.made.clone());
+        Ok(Box::new(CountedSet { inner, made }))
+    }
+
+    fn estimate(&self, m: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        self.inner.estimate(m, range)
+    }
+
+    fn label_names(&self, m: &[Matcher], range: TimeRange) -> Result<Vec<String>, ReadError> {
+        self.inner.label_names(m, range)
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        m: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        self.inner.label_values(name, m, range)
+    }
+}
+
+impl SeriesSet for CountedSet {
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.inner.labels()
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
+        self.inner.read(index, range, out)
+    }
+}
+
+#[test]
+fn a_merged_selection_is_refused_before_its_labels_are_made() {
+    let made = Arc::new(AtomicU64::new(0));
+    let counted = || Arc::new(Counted { inner: many_series(), made: made.clone() });
+    let source = MergeSource::new(vec![counted(), counted(), counted()]);
+    let answer = |change: &dyn Fn(&mut EngineOptions)| {
+        made.store(0, Ordering::Relaxed);
+        let mut options = options();
+        change(&mut options);
+        let engine = Engine::new(options);
+        let answer = engine.instant(&source, "count(m_total)", 0, &Limits::default());
+        assert_eq!(engine.pool().reserved_bytes(), 0);
+        (answer.err().map(|error| error.to_string()), made.load(Ordering::Relaxed))
+    };
+    let (error, made) = answer(&|options| options.series_max = 999);
+    assert!(error.unwrap().contains("--query.max-series") && made == 0);
+    assert_eq!(answer(&|options| options.series_max = 1_000).0, None);
+    // As much as the labels of one part take.
+    let (error, made) = answer(&|options| options.memory_max_bytes = 120_000);
+    assert!(error.unwrap().contains("--query.max-memory") && made == 1);
 }
