@@ -8,13 +8,12 @@ use super::annotations::{MonotonicityRun, for_metric};
 use super::ast::{Expr, Span};
 use super::column::{Bits, Column};
 use super::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
-use super::operator::{
-    BoxOperator, Concat, Materialized, Meta, Operator, Relabel, Scratch, drop_names, merge_equal,
-};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Relabel, Scratch, drop_names};
 use super::plan::Plan;
 use super::query::{Query, column_cost, series_cost};
 use super::select::CHECK_STEPS;
 use super::timeline::Timeline;
+use super::unique::{Concat, merge_equal};
 use super::value::QueryError;
 use crate::model::histogram::Estimate;
 use crate::model::{Histogram, Labels, LabelsBuilder, Timestamp};
@@ -32,7 +31,7 @@ pub fn quantile<'q>(
     let phis = quantile_argument(plan, phi)?;
     let kernel = Kernel::Quantile { phis: Arc::new(phis), at: None };
     let inner = plan.vector(arg)?;
-    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?))
+    drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?)
 }
 
 /// `histogram_fraction(lower, upper, buckets)`
@@ -44,7 +43,7 @@ pub fn fraction<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let kernel = Kernel::Fraction(plan.scalar(lower)?, plan.scalar(upper)?);
     let inner = plan.vector(arg)?;
-    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?))
+    drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?)
 }
 
 /// `histogram_quantiles(buckets, label, phi...)`: the quantile is told by a label.
@@ -69,12 +68,11 @@ pub fn quantiles<'q>(
                 let labels = LabelsBuilder::from_labels(&labels).set(&label, &text).build();
                 Meta { labels, drop_name }
             };
-            let series: Vec<Meta> = inner.series().iter().map(relabel).collect();
-            plan.query.keep_labels(&series)?;
+            let series = plan.query.collect_labels(inner.series().iter().map(relabel))?;
             parts.push(Box::new(Relabel { inner, series }));
         }
     }
-    Ok(merge_equal(Box::new(Concat::new(parts))))
+    merge_equal(plan.query, Box::new(Concat::new(plan.query, parts)?))
 }
 
 /// The different quantiles asked for, as they are written in labels, and when each is.

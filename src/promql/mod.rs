@@ -27,6 +27,7 @@ mod shared;
 mod sort;
 mod tally;
 mod timeline;
+mod unique;
 
 pub mod explain;
 pub mod probe;

@@ -170,7 +170,7 @@ impl<'q> Plan<'q> {
                         Some(Element::Histogram(Arc::new(negative)))
                     })),
                 };
-                Node::Vector(drop_names(self.query, Box::new(negate)))
+                Node::Vector(drop_names(self.query, Box::new(negate))?)
             }
             Node::Text(text) => Node::Text(text),
         })

@@ -156,6 +156,26 @@ impl Query<'_> {
         self.keep_bytes(bytes)
     }
 
+    /// Label sets, made one after the other and counted as [`Query::keep_labels`] does.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn collect_labels(
+        &self,
+        made: impl Iterator<Item = Meta>,
+    ) -> Result<Vec<Meta>, QueryError> {
+        let (mut series, mut counted) = (Vec::with_capacity(made.size_hint().0), 0);
+        for meta in made {
+            if series.len() == counted + CHECK_STEPS {
+                self.keep_labels(&series[counted..])?;
+                counted = series.len();
+            }
+            series.push(meta);
+        }
+        self.keep_labels(&series[counted..])?;
+        Ok(series)
+    }
+
     /// [`Query::keep_labels`] of so many clones, which share their text with label sets that are held.
     ///
     /// # Errors

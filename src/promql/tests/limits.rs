@@ -367,6 +367,20 @@ fn label_sets_cost_bytes_wherever_they_are_made() {
 }
 
 #[test]
+fn label_sets_cost_bytes_as_often_as_they_are_kept() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    let peak_bytes = |f: &Fixture, query| f.answer_at(0, query).unwrap().stats.peak_bytes;
+    let alone = peak_bytes(&f, "m_total");
+    // A thousand label sets that share their text with those of the operand.
+    assert!(peak_bytes(&f, "m_total or none") >= alone + 16_000);
+    // With names that are dropped in the end only, all are made three times.
+    let dropped = peak_bytes(&f, "abs(m_total)") - alone;
+    let f = f.delayed();
+    assert!(peak_bytes(&f, "abs(m_total)") >= alone + 2 * dropped);
+}
+
+#[test]
 fn all_queries_share_a_budget() {
     let mut f = load(10, &[]);
     f.source = many_series();
