@@ -15,7 +15,7 @@ use super::range_call::{Notes, RangeCall};
 use super::select::{InstantSelector, Take};
 use super::value::QueryError;
 use super::window::RangeVector;
-use super::{absent, buckets, info, order, relabel};
+use super::{absent, buckets, info, order, quantiles, relabel};
 use crate::model::{Histogram, Labels};
 use crate::sync::Arc;
 
@@ -45,7 +45,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         ("label_join", args) => relabel::label_join(plan, args)?,
         ("histogram_quantile", [phi, arg]) => buckets::quantile(plan, phi, arg)?,
         ("histogram_quantiles", [arg, label, phis @ ..]) => {
-            buckets::quantiles(plan, arg, label, phis)?
+            quantiles::build(plan, arg, label, phis)?
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {

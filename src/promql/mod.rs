@@ -63,4 +63,5 @@ mod call;
 mod info;
 mod info_metrics;
 mod order;
+mod quantiles;
 mod relabel;
