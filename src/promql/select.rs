@@ -124,7 +124,9 @@ impl<'q> Selection<'q> {
     }
 
     fn slices(&self) -> Slices {
-        Slices::new(self.range, self.query.slice_samples())
+        let slices = Slices::new(self.range, self.query.slice_samples());
+        // Whether a histogram follows a reset is told by the one before it, whether that is of use or not.
+        if self.detects_resets { slices.gapless() } else { slices }
     }
 
     /// Replaces `samples` with those of the next slice.
