@@ -311,11 +311,12 @@ impl Query<'_> {
         chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
     ) -> Option<Vec<Result<T, QueryError>>> {
         let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
-        let before = self.tally.snapshot();
+        let before = (self.tally.snapshot(), self.analysis.map(Analysis::snapshot));
         let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
         let first_error = results.iter().find_map(|result| result.as_ref().err());
         if first_error.is_some_and(QueryError::is_over_budget) {
-            self.tally.restore(before);
+            self.tally.restore(before.0);
+            self.analysis.zip(before.1).inspect(|(analysis, before)| analysis.restore(before));
             return None;
         }
         Some(results)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
 use crate::model::{Labels, Matcher, STALE_NAN_BITS, TimeRange};
-use crate::promql::engine::{Engine, EngineOptions, Limits};
+use crate::promql::engine::{Engine, EngineOptions, Limits, Steps, When};
 use crate::promql::query::column_cost;
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
@@ -261,6 +261,23 @@ fn what_one_thread_can_answer_many_can() {
         assert_eq!(many.stats.samples_read, alone.stats.samples_read, "{query}");
         assert_eq!(bits(many.value), bits(alone.value), "{query}");
     }
+}
+
+#[test]
+fn what_is_read_again_is_measured_once() {
+    let source = many_series();
+    let query = "quantile by (job) (0.5, m_total)";
+    let steps = When::Over(Steps { start: 0, end: 300_000, step_ms: 15_000 });
+    let explained = |threads, samples_max| {
+        let engine = Engine::new(EngineOptions { threads, samples_max, ..options() });
+        let explanation = engine.explain(&source, query, steps, true, &Limits::default()).unwrap();
+        let stats = explanation.stats.unwrap();
+        assert_eq!(explanation.plan.measured.unwrap().samples, stats.samples_read);
+        stats
+    };
+    let alone = explained(1, 50_000_000);
+    let many = explained(32, alone.samples_peak);
+    assert_eq!(many.samples_read, alone.samples_read);
 }
 
 /// More series than fit one chunk of work.
