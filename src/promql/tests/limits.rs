@@ -239,6 +239,30 @@ fn statistics_count_each_sample_once_and_each_use() {
 }
 
 #[test]
+fn samples_are_used_as_often_as_their_expression_stands_in_the_query() {
+    let mut f = load(10, &[("m", "1 2 3 4"), ("n", "1 2 3 4")]);
+    let stats = |f: &Fixture, query: &str, end_s: i64| {
+        let limits = Limits { step_stats: true, ..Limits::default() };
+        let engine = Engine::new(f.options.clone());
+        let answer = engine.range(&f.source, query, 0, end_s * 1_000, 10_000, &limits);
+        let stats = answer.unwrap_or_else(|error| panic!("{query}: {error}")).stats;
+        let per_step = stats.samples_per_step.unwrap();
+        assert_eq!(per_step.iter().map(|(_, used)| used).sum::<u64>(), stats.samples_queryable);
+        (stats.samples_queryable, stats.samples_read)
+    };
+    let share = "sum(m) / (sum(m) + sum(n))";
+    assert_eq!(stats(&f, share, 30), (4 + 4 + 4, 4 + 4));
+    assert_eq!(stats(&f, &format!("({share}) * ({share})"), 30), (24, 8));
+    // The samples of a subquery count where its windows lie.
+    assert_eq!(stats(&f, "abs(m) + abs(m) + max_over_time(abs(m)[30s:10s])", 30).0, 4 + 4 + 9);
+    // What is too much to keep is evaluated where it stands.
+    f.source = many_series();
+    let large = "(m_total * on() group_left() sum(m_total))";
+    let once = stats(&f, large, 25_000).0;
+    assert_eq!(stats(&f, &format!("{large} + {large}"), 25_000).0, 2 * once);
+}
+
+#[test]
 fn what_one_thread_can_answer_many_can() {
     let source = many_series();
     let queries = [
