@@ -9,7 +9,6 @@ use super::query::Query;
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use super::{join, sets};
-use crate::model::groups::LabelGroups;
 
 /// # Errors
 /// Building an operand or matching two vectors failed.
@@ -100,20 +99,8 @@ impl Operator for WithScalar<'_> {
         self.vector.series()
     }
 
-    fn series_count(&self) -> usize {
-        self.vector.series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.vector.drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.vector.one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.vector.group_by(names)
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.vector.as_ref())
     }
 
     fn column(

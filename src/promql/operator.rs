@@ -54,24 +54,29 @@ pub fn without_metadata(labels: &Labels) -> Labels {
 pub trait Operator: Send + Sync {
     fn series(&self) -> &[Meta];
 
+    /// The operator whose series these are: what follows is then known of these as far as of those.
+    fn inner(&self) -> Option<&dyn Operator> {
+        None
+    }
+
     /// How many series there are.
     fn series_count(&self) -> usize {
-        self.series().len()
+        self.inner().map_or_else(|| self.series().len(), |inner| inner.series_count())
     }
 
     /// [`Meta::drop_name`] of all series, if that is known without a look at them.
     fn drops_names(&self) -> Option<bool> {
-        None
+        self.inner()?.drops_names()
     }
 
     /// The name of all series, if that is known without a look at them, and that they have neither type nor unit.
     fn one_name(&self) -> Option<&str> {
-        None
+        self.inner()?.one_name()
     }
 
     /// The groups of the series by the values of some labels, if they can be told without label sets.
-    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
-        None
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.inner()?.group_by(names)
     }
 
     /// Replaces the contents of `out` with the values of series `index`.
@@ -237,25 +242,16 @@ impl Operator for Materialized<'_> {
     }
 }
 
-impl<T: Operator + ?Sized> Operator for Arc<T> {
+/// A value that several use: it gives a column as often as it is asked.
+pub type SharedOperator<'q> = Arc<dyn Operator + 'q>;
+
+impl Operator for SharedOperator<'_> {
     fn series(&self) -> &[Meta] {
         self.as_ref().series()
     }
 
-    fn series_count(&self) -> usize {
-        self.as_ref().series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.as_ref().drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.as_ref().one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.as_ref().group_by(names)
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.as_ref())
     }
 
     fn column(
@@ -356,16 +352,16 @@ impl Operator for DropNames<'_> {
         })
     }
 
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.inner.as_ref())
+    }
+
     fn series_count(&self) -> usize {
         self.series.get().map_or_else(|| self.inner.series_count(), Vec::len)
     }
 
     fn drops_names(&self) -> Option<bool> {
         Some(self.delayed)
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.inner.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

@@ -8,7 +8,9 @@ use super::annotations::format_value;
 use super::ast::Expr;
 use super::buckets;
 use super::column::Column;
-use super::operator::{BoxOperator, Materialized, Meta, Operator, Relabel, Scratch};
+use super::operator::{
+    BoxOperator, Materialized, Meta, Operator, Relabel, Scratch, SharedOperator,
+};
 use super::plan::Plan;
 use super::query::{Held, series_cost, values_cost};
 use super::unique::{Concat, merge_equal};
@@ -25,7 +27,8 @@ pub fn build<'q>(
     phis: &[Expr],
 ) -> Result<BoxOperator<'q>, QueryError> {
     let label = plan.text(label)?;
-    let input = Arc::new(Materialized::of(plan.query, plan.vector(arg)?)?);
+    let input = Materialized::of(plan.query, plan.vector(arg)?)?;
+    let input: SharedOperator<'q> = Arc::new(input);
     let mut parts: Vec<BoxOperator<'q>> = Vec::with_capacity(phis.len());
     for phi in phis {
         let phis = buckets::quantile_argument(plan, phi)?;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::ast::ValueType;
 use super::ast::{Expr, ExprKind};
 use super::check::value_type;
-use super::operator::{Materialized, Operator};
+use super::operator::{Materialized, SharedOperator};
 use super::plan::{Node, Plan};
 use super::query::column_cost;
 use super::tally::{Counting, Uses};
@@ -29,13 +29,13 @@ const TEXT_MAX_BYTES: usize = 8 << 10;
 #[derive(Clone)]
 pub struct Shared<'q> {
     text: String,
-    value: Arc<dyn Operator + 'q>,
+    value: SharedOperator<'q>,
     uses: Uses,
 }
 
 impl<'q> Shared<'q> {
     /// The value, for a place where the expression stands.
-    pub fn take(&self, plan: &Plan<'q>) -> Arc<dyn Operator + 'q> {
+    pub fn take(&self, plan: &Plan<'q>) -> SharedOperator<'q> {
         if plan.counting != Counting::Nothing {
             plan.query.tally.add_uses(&self.uses);
         }
@@ -82,7 +82,7 @@ pub fn evaluate<'q>(plan: &Plan<'q>, expr: &Expr) -> Result<Option<Shared<'q>>, 
 fn evaluate_whole<'q>(
     plan: &Plan<'q>,
     expr: &Expr,
-) -> Result<Option<Arc<dyn Operator + 'q>>, QueryError> {
+) -> Result<Option<SharedOperator<'q>>, QueryError> {
     let Node::Vector(operator) = plan.build(expr)? else { return Ok(None) };
     if let ExprKind::Aggregate(_) = expr.kind {
         return Ok(Some(Arc::from(operator)));
