@@ -1,6 +1,6 @@
 //! Operators whose label sets must be made unique: those of two operators together, or those that a function has made
-//! equal. Series with the same labels are one, as long as they do not have values at the same step. That they do is found
-//! out when their column is asked for: where nobody needs it, as in a join in which they have no partner, it is no error.
+//! equal. Series with the same labels are one, as long as they do not have values at the same step; that they do is found
+//! out when their column is asked for.
 
 use hashbrown::HashMap;
 
