@@ -70,9 +70,8 @@ fn resets_do_not_depend_on_the_slices_read() {
         let mut f = load(10, &[]);
         for index in 0..240 {
             let (timestamp, count) = (index * HOUR_MS / 6, index as f64);
-            let is_high =
-                timestamp > (reset_hour - 1) * HOUR_MS && timestamp < reset_hour * HOUR_MS;
-            let high = if is_high { 10.0 } else { 0.0 };
+            let is_before_reset = timestamp == reset_hour * HOUR_MS - HOUR_MS / 6;
+            let high = if is_before_reset { 10.0 } else { 0.0 };
             add(&mut f, "h{i='a'}", timestamp, 0, histogram(count + high));
             add(&mut f, "h{i='b'}", timestamp, 0, histogram(count));
         }
