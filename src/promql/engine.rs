@@ -8,9 +8,7 @@ use super::budget::{Budget, BudgetLimits, Pool};
 use super::check::value_type;
 use super::column::Column;
 use super::explain::{Analysis, Explanation, PlanNode};
-use super::operator::{
-    BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal, same_labelset,
-};
+use super::operator::{BoxOperator, Materialized, Meta, Relabel, Scratch};
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
 use super::propagate::propagated;
@@ -20,6 +18,7 @@ use super::slices::Slices;
 use super::sort::sort;
 use super::tally::Tally;
 use super::timeline::{Frame, Timeline};
+use super::unique::{merge_equal, same_labelset};
 use super::value::{
     Answer, MatrixSeries, QueryError, QueryStats, StageTimes, Value, VectorElement,
 };
@@ -348,8 +347,10 @@ fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<V
     let plan = Plan::new(query, Timeline::at(time)).sharing(expr)?;
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
-        range.input =
-            Box::new(Named { series: final_names(range.input.series()), inner: range.input });
+        range.input = Box::new(Named {
+            series: final_names(query, range.input.series())?,
+            inner: range.input,
+        });
         return range.matrix().map(Value::Matrix);
     }
     Ok(match plan.build(expr)? {
@@ -358,7 +359,7 @@ fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<V
             Value::Scalar { timestamp: time, value: values.first().copied().unwrap_or(f64::NAN) }
         }
         Node::Vector(operator) => {
-            let vector = Materialized::of(query, finished(query, operator))?;
+            let vector = Materialized::of(query, finished(query, operator)?)?;
             let elements = vector.series.into_iter().zip(&vector.columns);
             let element = |(meta, column): (Meta, &Column)| {
                 let value = column.element(0)?;
@@ -381,7 +382,7 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
     drop(query.hold(timeline.count)?);
     let plan = Plan::new(query, timeline).sharing(expr)?;
     let mut matrix = match plan.build(expr)? {
-        Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
+        Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator)?)?,
         Node::Scalar(values) => {
             let times = (0..timeline.count).map(|step| timeline.time(step));
             let points =
@@ -395,18 +396,21 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
 }
 
 /// Drops the names that were kept until now.
-fn finished<'q>(query: &Query<'_>, operator: BoxOperator<'q>) -> BoxOperator<'q> {
+fn finished<'q>(
+    query: &Query<'_>,
+    operator: BoxOperator<'q>,
+) -> Result<BoxOperator<'q>, QueryError> {
     if !query.options.delayed_name_removal {
-        return operator;
+        return Ok(operator);
     }
-    let series = final_names(operator.series());
-    merge_equal(Box::new(Relabel { inner: operator, series }))
+    let series = final_names(query, operator.series())?;
+    merge_equal(query, Box::new(Relabel { inner: operator, series }))
 }
 
 /// Without the names whose removal was delayed.
-fn final_names(series: &[Meta]) -> Vec<Meta> {
+fn final_names(query: &Query<'_>, series: &[Meta]) -> Result<Vec<Meta>, QueryError> {
     let drop = |meta: &Meta| if meta.drop_name { meta.without_name(false) } else { meta.clone() };
-    series.iter().map(drop).collect()
+    query.collect_labels(series.iter().map(drop))
 }
 
 /// Other labels for the same samples.

@@ -268,6 +268,17 @@ impl Analysis {
         self.probes.get(&span)
     }
 
+    /// The samples that every node has read by now, for [`Analysis::restore`].
+    pub fn snapshot(&self) -> Vec<u64> {
+        self.probes.values().map(|probe| probe.samples()).collect()
+    }
+
+    /// Forgets what was read since. The time that it took, and the memory, are spent.
+    pub fn restore(&self, samples: &[u64]) {
+        let probes = self.probes.values().zip(samples);
+        probes.for_each(|(probe, samples)| probe.restore_samples(*samples));
+    }
+
     /// Puts the measured costs into the tree.
     pub fn fill(&self, node: &mut PlanNode) {
         let mut measured = self.probe(node.span).map(|probe| probe.measured()).unwrap_or_default();

@@ -27,6 +27,7 @@ mod shared;
 mod sort;
 mod tally;
 mod timeline;
+mod unique;
 
 mod guarantees;
 mod propagate;
@@ -69,4 +70,5 @@ mod call;
 mod info;
 mod info_metrics;
 mod order;
+mod quantiles;
 mod relabel;

@@ -35,6 +35,8 @@ pub struct Selection<'q> {
     pub needs_newest: bool,
     /// Since when samples count is of interest. `anchored` and `smoothed` know no start times.
     keeps_starts: bool,
+    /// Label sets that were made to count the series.
+    _held: Held<'q>,
 }
 
 /// How far from the shifted steps samples are needed: less than `back_ms` before, up to `ahead_ms` after.
@@ -82,7 +84,7 @@ impl<'q> Selection<'q> {
         query.check()?;
         let range = reach.around(timeline, shift);
         let set = query.source.select(&selector.matchers, range)?;
-        query.budget.select(set.len())?;
+        let held = query.select(set.as_ref())?;
         let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
         let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
         let one_name =
@@ -90,7 +92,7 @@ impl<'q> Selection<'q> {
         let series = OnceLock::new();
         let extended = selector.anchored || selector.smoothed;
         let keeps_starts = query.options.use_start_timestamps && !extended;
-        let (detects_resets, needs_newest) = (false, false);
+        let (detects_resets, needs_newest, _held) = (false, false, held);
         Ok(Selection {
             query,
             set,
@@ -100,6 +102,7 @@ impl<'q> Selection<'q> {
             detects_resets,
             needs_newest,
             keeps_starts,
+            _held,
         })
     }
 
@@ -114,7 +117,10 @@ impl<'q> Selection<'q> {
 
     fn read_labels(&self) -> Result<Vec<Meta>, QueryError> {
         let series: Vec<Meta> = self.set.labels()?.iter().cloned().map(Meta::new).collect();
-        self.query.keep_labels(&series)?;
+        match self.set.parts().is_empty() {
+            true => self.query.keep_labels(&series)?,
+            false => self.query.keep_clones(series.len())?,
+        }
         Ok(series)
     }
 
@@ -128,7 +134,9 @@ impl<'q> Selection<'q> {
     }
 
     pub fn slices(&self) -> Slices {
-        Slices::new(self.range, self.query.slice_samples())
+        let slices = Slices::new(self.range, self.query.slice_samples());
+        // Whether a histogram follows a reset is told by the one before it, whether that is of use or not.
+        if self.detects_resets { slices.gapless() } else { slices }
     }
 
     /// Replaces `samples` with those of the next slice.

@@ -4,11 +4,12 @@
 use super::ast::{Binary, BinaryOp};
 use super::column::{Bits, Column};
 use super::matching::SignatureTable;
-use super::operator::{BoxOperator, Concat, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
 use super::part::hear_out;
 use super::plan::Plan;
-use super::query::{Held, series_cost};
+use super::query::{Held, Query, series_cost};
 use super::quiet::can_be_left_out;
+use super::unique::{Concat, merge_equal};
 use super::value::QueryError;
 
 /// # Errors
@@ -27,12 +28,12 @@ pub fn build<'q>(
         BinaryOp::Or => {
             let shared = shared(&rhs_ids, &lhs_ids, count);
             if !lhs_ids.iter().any(|id| shared[*id]) {
-                return Ok(merge_equal(Box::new(Concat::new(vec![lhs, rhs]))));
+                return concatenated(plan.query, vec![lhs, rhs]);
             }
             let lhs = Materialized::of(plan.query, lhs)?;
             let present = presence(plan, &lhs, &lhs_ids, &shared, false)?;
-            let rest = Masked::new(rhs, &rhs_ids, present, false);
-            Ok(merge_equal(Box::new(Concat::new(vec![Box::new(lhs), Box::new(rest)]))))
+            let rest = Masked::new(plan.query, rhs, &rhs_ids, present, false)?;
+            concatenated(plan.query, vec![Box::new(lhs), Box::new(rest)])
         }
         op => {
             let shared = shared(&lhs_ids, &rhs_ids, count);
@@ -43,9 +44,17 @@ pub fn build<'q>(
                 let absent: Vec<usize> = (0..lhs_ids.len()).filter(is_absent).collect();
                 hear_out(plan.query, lhs.as_ref(), &absent)?;
             }
-            Ok(Box::new(Masked::new(lhs, &lhs_ids, present, op == BinaryOp::And)))
+            let wants_presence = op == BinaryOp::And;
+            Ok(Box::new(Masked::new(plan.query, lhs, &lhs_ids, present, wants_presence)?))
         }
     }
+}
+
+fn concatenated<'q>(
+    query: &Query<'_>,
+    parts: Vec<BoxOperator<'q>>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    merge_equal(query, Box::new(Concat::new(query, parts)?))
 }
 
 /// The signatures of both sides.
@@ -115,19 +124,22 @@ struct Masked<'q> {
 
 impl<'q> Masked<'q> {
     fn new(
+        query: &Query<'_>,
         inner: BoxOperator<'q>,
         ids: &[usize],
         present: Presence<'q>,
         wants_presence: bool,
-    ) -> Masked<'q> {
+    ) -> Result<Masked<'q>, QueryError> {
         let (mut picks, mut series) = (Vec::new(), Vec::new());
         for (index, id) in ids.iter().enumerate() {
+            query.check_at(index)?;
             if present.of[*id].is_some() || !wants_presence {
                 picks.push((index, *id));
                 series.push(inner.series()[index].clone());
             }
         }
-        Masked { inner, series, picks, present, wants_presence }
+        query.keep_clones(series.len())?;
+        Ok(Masked { inner, series, picks, present, wants_presence })
     }
 }
 

@@ -62,8 +62,15 @@ pub trait SeriesSet: Send + Sync {
     /// The label sets, unique, and sorted if they are asked for before anything is read.
     fn labels(&self) -> Result<&[Labels], ReadError>;
 
-    /// How many series there are; does not need their labels. None once these could not be read.
+    /// How many series there are; does not need their labels, unless there are [`SeriesSet::parts`]. None once these
+    /// could not be read.
     fn len(&self) -> usize;
+
+    /// The selections that this one merges: it has at least as many series as any of them, and makes their labels to
+    /// tell how many.
+    fn parts(&self) -> &[Box<dyn SeriesSet>] {
+        &[]
+    }
 
     fn is_empty(&self) -> bool {
         self.len() == 0
