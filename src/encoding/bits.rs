@@ -125,6 +125,41 @@ impl<'a> BitReader<'a> {
         value & (u64::MAX >> (64 - bits))
     }
 
+    /// Takes a number of `bits` bits, 1 to `PEEK_BITS`, for every place in `out`, and puts there what `made` makes of it.
+    /// Small ones come out of one peek several at a time.
+    pub fn read_each<T>(&mut self, bits: u32, out: &mut [T], made: impl Fn(u64) -> T) {
+        match PEEK_BITS / bits {
+            16.. => self.read_groups::<16, T>(bits, out, made),
+            8.. => self.read_groups::<8, T>(bits, out, made),
+            4.. => self.read_groups::<4, T>(bits, out, made),
+            2.. => self.read_groups::<2, T>(bits, out, made),
+            _ => self.read_groups::<1, T>(bits, out, made),
+        }
+    }
+
+    #[inline]
+    fn read_groups<const LEN: usize, T>(
+        &mut self,
+        bits: u32,
+        out: &mut [T],
+        made: impl Fn(u64) -> T,
+    ) {
+        let mask = u64::MAX >> (64 - bits);
+        let mut groups = out.chunks_exact_mut(LEN);
+        for group in &mut groups {
+            let mut ahead = self.peek();
+            for place in group {
+                *place = made(ahead & mask);
+                ahead >>= bits;
+            }
+            self.position += LEN * bits as usize;
+        }
+        for place in groups.into_remainder() {
+            *place = made(self.peek() & mask);
+            self.skip(bits);
+        }
+    }
+
     /// Remembers that what was read made no sense, if it did not.
     #[inline]
     pub fn fail_if(&mut self, senseless: bool) {
@@ -229,6 +264,32 @@ pub mod tests {
                 reader.skip(step);
                 position += step as usize;
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_one_width_are_read_together(
+            bits in 1u32..=PEEK_BITS,
+            values: Vec<u64>,
+            before in 1u32..8,
+            cut in 0usize..3,
+        ) {
+            let mut stream = Stream::default();
+            stream.append(|writer| writer.put(0, before));
+            for value in &values {
+                stream.append(|writer| writer.put(masked(*value, bits), bits));
+            }
+            let mut bytes = stream.finish();
+            bytes.truncate(bytes.len() - cut.min(bytes.len()));
+            let (mut one, mut all) = (BitReader::new(&bytes), BitReader::new(&bytes));
+            let mut read = vec![0; values.len()];
+            all.skip(before);
+            all.read_each(bits, &mut read, |value| value);
+            one.skip(before);
+            let expected: Vec<u64> = values.iter().map(|_| one.read(bits)).collect();
+            prop_assert_eq!(read, expected);
+            prop_assert_eq!(one.finish("numbers"), all.finish("numbers"));
         }
     }
 

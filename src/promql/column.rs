@@ -2,6 +2,7 @@
 //! every operator fills and reads; it knows no labels and no time.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::model::Histogram;
 use crate::sync::Arc;
@@ -40,6 +41,17 @@ impl Bits {
 
     pub fn insert(&mut self, step: usize) {
         self.words[step / 64] |= 1 << (step % 64);
+    }
+
+    /// Inserts all steps of a range, which may be empty.
+    pub fn insert_range(&mut self, steps: Range<usize>) {
+        for index in steps.start / 64..steps.end.div_ceil(64) {
+            let below = |step: usize| match step.saturating_sub(index * 64) {
+                64.. => u64::MAX,
+                bits => (1 << bits) - 1,
+            };
+            self.words[index] |= below(steps.end) & !below(steps.start);
+        }
     }
 
     pub fn remove(&mut self, step: usize) {
@@ -340,6 +352,16 @@ mod tests {
         a.subtract(&b);
         assert_eq!(a.iter().collect::<Vec<_>>(), [0, 64, 129]);
         assert_eq!(a.first_common(&b), None);
+    }
+
+    #[test]
+    fn ranges_are_inserted_across_words() {
+        for (start, end) in [(0, 0), (0, 64), (3, 3), (3, 200), (64, 128), (63, 65), (199, 200)] {
+            let (mut whole, mut single) = (Bits::new(200), Bits::new(200));
+            whole.insert_range(start..end);
+            (start..end).for_each(|step| single.insert(step));
+            assert_eq!(whole, single, "{start}..{end}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::functions::accumulate::Accumulate;
 use super::functions::kahan::{Kahan, Mean, Variance};
 use super::operator::{BoxOperator, Materialized, Operator, Scratch, kept_cost};
 use super::plan::Plan;
-use super::query::{CHUNK_SERIES, Held, series_cost};
+use super::query::{Held, chunk_series, series_cost};
 use super::value::QueryError;
 
 /// # Errors
@@ -109,9 +109,10 @@ fn fold<'q, F: Accumulate>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'
     let (query, count) = (input.plan.query, input.plan.timeline.count);
     let mut runs: Vec<Option<Run<'q, F>>> = (0..input.group_count).map(|_| None).collect();
     let mut histograms = input.histograms.start()?;
+    let total = input.inner.series_count();
     query.for_each_chunk_held(
-        input.inner.series_count(),
-        Run::<F>::cost(count).saturating_mul(runs.len().min(CHUNK_SERIES)),
+        total,
+        Run::<F>::cost(count).saturating_mul(runs.len().min(chunk_series(total))),
         |chunk| fold_chunk(input, chunk),
         |(found, found_histograms)| {
             for (group, run) in found {

@@ -24,8 +24,11 @@ use crate::sync::{Arc, Mutex, Ordering};
 
 pub use super::budget::Held;
 
-/// Series in one unit of parallel work. Reductions merge units in order, so that no answer depends on scheduling.
-pub const CHUNK_SERIES: usize = 256;
+/// Series in one unit of parallel work at least, and at most.
+const CHUNK_SERIES_MIN: usize = 256;
+const CHUNK_SERIES_MAX: usize = 1_024;
+/// Units that are enough to keep threads busy to the end: with more, merging what they give takes time.
+const CHUNKS_ENOUGH: usize = 128;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
 /// Of the free budget, the part that results waiting to be merged may take: the rest is for what threads read.
@@ -53,6 +56,11 @@ pub fn column_cost(steps: usize) -> usize {
 /// What plain values cost, in samples.
 pub fn values_cost(count: usize) -> usize {
     count.saturating_mul(size_of::<f64>()).div_ceil(SAMPLE_BYTES)
+}
+
+/// Series in one unit of parallel work on so many. Reductions merge units in order, so that no answer depends on scheduling.
+pub fn chunk_series(total: usize) -> usize {
+    (total / CHUNKS_ENOUGH).clamp(CHUNK_SERIES_MIN, CHUNK_SERIES_MAX)
 }
 
 /// The threads queries run on.
@@ -291,12 +299,13 @@ impl Query<'_> {
         mut merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let node = self.analysis.and_then(|_| probe::current());
+        let each = chunk_series(total);
         let chunk = |index: usize| {
             self.check()?;
             let _helper = self.analysis.map(|_| probe::resume(node.clone()));
-            work(index * CHUNK_SERIES..((index + 1) * CHUNK_SERIES).min(total))
+            work(index * each..((index + 1) * each).min(total))
         };
-        let chunks = total.div_ceil(CHUNK_SERIES);
+        let chunks = total.div_ceil(each);
         let mut next = 0;
         while next < chunks {
             let wave = next..chunks.min(next + self.wave(result_samples));

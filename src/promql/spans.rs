@@ -58,6 +58,19 @@ impl Windows {
         WindowTimes { eval_time, start, end, first, last }
     }
 
+    #[inline]
+    fn times_if(&self, is_tame: bool, step: usize) -> WindowTimes {
+        if is_tame { self.times_within(step) } else { self.times(step) }
+    }
+
+    /// After how many steps a window starts where this one ends, if one does.
+    fn steps_per_range(&self) -> Option<usize> {
+        let is_met = self.range_ms % self.timeline.step_ms == 0
+            && self.shift.at.is_none()
+            && self.beyond == Reach::NONE;
+        is_met.then(|| usize::try_from(self.range_ms / self.timeline.step_ms).ok())?
+    }
+
     /// Are all times within what [`Windows::times_within`] takes?
     pub fn is_tame(&self) -> bool {
         let Reach { back_ms, ahead_ms } = self.beyond;
@@ -90,20 +103,20 @@ pub struct Spans {
     /// Samples in all windows, each counted in every window that holds it.
     pub visits: u64,
     /// Made when they are asked for.
-    stretches: Option<Stretches>,
+    stretches: Stretches,
 }
 
 impl Spans {
     fn new(windows: Windows) -> Spans {
-        let (timestamps, of, some, pairs) = Default::default();
-        let (first_step, read_to, visits, stretches) = (0, 0, 0, None);
+        let (timestamps, of, some, pairs, stretches) = Default::default();
+        let (first_step, read_to, visits) = (0, 0, 0);
         Spans { windows, first_step, read_to, timestamps, of, some, pairs, visits, stretches }
     }
 
     /// Finds the spans. A slice has fewer than 2^32 samples: the budget and memory end before.
     fn fill(&mut self, first_step: usize, read_to: Timestamp, timestamps: &[Timestamp]) {
-        (self.first_step, self.read_to, self.visits, self.stretches) =
-            (first_step, read_to, 0, None);
+        (self.first_step, self.read_to) = (first_step, read_to);
+        self.stretches.clear();
         let is_kept = timestamps.len() <= KEPT_TIMESTAMPS_MAX;
         let mut kept = self.timestamps.take().unwrap_or_default();
         kept.clear();
@@ -111,35 +124,59 @@ impl Spans {
             kept.extend_from_slice(timestamps);
             kept
         });
+        self.find_ends(timestamps);
+        self.find_starts(timestamps);
+        self.visits = self.of.iter().map(|span| u64::from(span.to - span.from)).sum();
+        let fewest = self.of.iter().map(|span| span.to - span.from).min();
+        let steps = first_step..self.end_step();
+        for (bits, least) in [(&mut self.some, 1), (&mut self.pairs, 2)] {
+            bits.reset(self.windows.timeline.count);
+            match fewest.is_some_and(|fewest| fewest >= least) {
+                true => bits.insert_range(steps.clone()),
+                false => {
+                    let has_enough = |span: &Span| span.to - span.from >= least;
+                    let found = steps.clone().zip(&self.of).filter(|(_, span)| has_enough(span));
+                    found.for_each(|(step, _)| bits.insert(step));
+                }
+            }
+        }
+    }
+
+    /// Of every step up to the first whose window does not end by `read_to`. Times never fall from step to step, so ends only
+    /// move right.
+    fn find_ends(&mut self, timestamps: &[Timestamp]) {
+        let (windows, mut to) = (self.windows, 0);
+        let is_tame = windows.is_tame();
+        let end_step = windows.timeline.count.min(self.first_step + SPANS_STEPS_MAX);
         self.of.clear();
-        self.some.reset(self.windows.timeline.count);
-        self.pairs.reset(self.windows.timeline.count);
-        let (is_tame, mut from, mut to) = (self.windows.is_tame(), 0, 0);
-        let end_step = self.windows.timeline.count.min(first_step + SPANS_STEPS_MAX);
-        for step in first_step..end_step {
-            let times = match is_tame {
-                true => self.windows.times_within(step),
-                false => self.windows.times(step),
-            };
-            if times.last > read_to {
+        for step in self.first_step..end_step {
+            let last = windows.times_if(is_tame, step).last;
+            if last > self.read_to {
                 break;
             }
-            // Times never fall from step to step, so both edges only move right.
-            while to < timestamps.len() && timestamps[to] <= times.last {
+            while timestamps.get(to).is_some_and(|time| *time <= last) {
                 to += 1;
             }
-            while from < to && timestamps[from] <= times.first {
+            self.of.push(Span { from: 0, to: to as u32 });
+        }
+    }
+
+    fn find_starts(&mut self, timestamps: &[Timestamp]) {
+        let (windows, mut from) = (self.windows, 0);
+        let is_tame = windows.is_tame();
+        // From there on a window starts where one before it ended.
+        let known = windows.steps_per_range().filter(|_| is_tame).unwrap_or(usize::MAX);
+        let known = known.min(self.of.len());
+        for (step, span) in (self.first_step..).zip(&mut self.of[..known]) {
+            let first = windows.times_if(is_tame, step).first;
+            while timestamps.get(from).is_some_and(|time| *time <= first) {
                 from += 1;
             }
-            match to - from {
-                0 => {}
-                1 => self.some.insert(step),
-                _ => self.pairs.insert(step),
-            }
-            self.visits += (to - from) as u64;
-            self.of.push(Span { from: from as u32, to: to as u32 });
+            span.from = span.to.min(from as u32);
         }
-        self.some.union(&self.pairs);
+        for index in known..self.of.len() {
+            self.of[index].from = self.of[index - known].to;
+        }
     }
 
     /// Are these the spans of such a slice?
@@ -160,17 +197,16 @@ impl Spans {
         timestamps: &[Timestamp],
         per_second: bool,
     ) -> Option<(&[Span], &Bits, &Stretches)> {
-        if self.stretches.as_ref().is_none_or(|made| made.per_second != per_second) {
-            let windows = self.windows;
-            if !windows.is_tame() {
-                return None;
-            }
+        let windows = self.windows;
+        if !windows.is_tame() {
+            return None;
+        }
+        if !self.stretches.are_of(per_second) {
             let ends = (self.first_step..).map(|step| windows.times_within(step).end);
             let with_ends = self.of.iter().copied().zip(ends);
-            self.stretches =
-                Some(Stretches::new(with_ends, timestamps, windows.range_ms, per_second));
+            self.stretches.fill(with_ends, timestamps, windows.range_ms, per_second);
         }
-        Some((&self.of, &self.pairs, self.stretches.as_ref()?))
+        Some((&self.of, &self.pairs, &self.stretches))
     }
 }
 
@@ -214,6 +250,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn windows() -> impl Strategy<Value = Windows> {
+        let wild = wild_windows();
+        // Most people ask for ranges of a whole number of steps.
+        let even = (wild_windows(), 1i64..8).prop_map(|(windows, steps)| Windows {
+            range_ms: windows.timeline.step_ms * steps,
+            beyond: Reach::NONE,
+            ..windows
+        });
+        prop_oneof![wild, even]
+    }
+
+    fn wild_windows() -> impl Strategy<Value = Windows> {
         let shift = prop_oneof![Just(None), (0i64..2_000).prop_map(Some)];
         let times = (-100i64..1_000, 1i64..200, 1usize..30, shift, -300i64..300);
         let reaches = (1i64..400, 0i64..100, 0i64..100);

@@ -134,14 +134,12 @@ impl<'a> Frame<'a> {
 
     /// Unpacks the next values of the frame.
     pub fn unpack(&mut self, values: &mut [i64]) {
-        let mask = mask(self.width);
-        if self.width == 0 {
-            values.fill(self.base);
-        } else {
-            for value in values.iter_mut() {
-                *value = self.base.wrapping_add((self.distances.peek() & mask) as i64);
-                self.distances.skip(self.width);
-            }
+        let base = self.base;
+        match self.width {
+            0 => values.fill(base),
+            width => self
+                .distances
+                .read_each(width, values, |distance| base.wrapping_add(distance as i64)),
         }
         let start = self.position;
         self.position += values.len();

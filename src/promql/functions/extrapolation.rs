@@ -20,7 +20,7 @@ pub struct Extent {
 }
 
 /// The time a difference was measured over, and how much more it stands for once it is extrapolated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Stretch {
     sampled_ms: f64,
     to_start_ms: f64,

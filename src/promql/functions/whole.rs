@@ -77,45 +77,63 @@ fn fill(
 }
 
 /// How the differences in some windows are stretched, as far as that depends on time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Stretches {
-    pub per_second: bool,
+    /// `None`: nothing is known yet.
+    per_second: Option<bool>,
     range_ms: f64,
     /// Means nothing where there are not two samples.
     of: Vec<TimeStretch>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct TimeStretch {
     time: Stretch,
     factor: f64,
 }
 
 impl Stretches {
-    /// Of windows over `range_ms`, which are given with their ends.
-    pub fn new(
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.per_second = None;
+    }
+
+    /// Are they filled, for differences per second or for others?
+    pub fn are_of(&self, per_second: bool) -> bool {
+        self.per_second == Some(per_second)
+    }
+
+    /// Becomes those of windows over `range_ms`, which are given with their ends.
+    pub fn fill(
+        &mut self,
         windows: impl Iterator<Item = (Span, Timestamp)>,
         timestamps: &[Timestamp],
         range_ms: i64,
         per_second: bool,
-    ) -> Stretches {
-        let mut stretches = Stretches { per_second, range_ms: range_ms as f64, of: Vec::new() };
-        for (span, end) in windows {
-            let window = &timestamps[span.range()];
-            let (first_ms, last_ms) =
-                (window.first().copied().unwrap_or(end), window.last().copied().unwrap_or(end));
-            let extent = Extent { first_ms, last_ms, count: window.len() };
+    ) {
+        (self.per_second, self.range_ms) = (Some(per_second), range_ms as f64);
+        let range = range_ms as f64;
+        self.of.clear();
+        self.of.extend(windows.map(|(span, end)| {
+            let [first_ms, .., last_ms] = timestamps[span.range()] else {
+                return TimeStretch::default();
+            };
+            let extent = Extent { first_ms, last_ms, count: (span.to - span.from) as usize };
             let time = Stretch::of((end - range_ms, end), extent);
-            stretches.of.push(TimeStretch { time, factor: stretches.factor(time) });
-        }
-        stretches
+            TimeStretch { time, factor: factor(time, range, per_second) }
+        }));
     }
 
     fn factor(&self, stretch: Stretch) -> f64 {
-        match self.per_second {
-            true => stretch.factor_per_second(self.range_ms),
-            false => stretch.factor(),
-        }
+        factor(stretch, self.range_ms, self.per_second == Some(true))
+    }
+}
+
+#[inline]
+fn factor(stretch: Stretch, range_ms: f64, per_second: bool) -> f64 {
+    match per_second {
+        true => stretch.factor_per_second(range_ms),
+        false => stretch.factor(),
     }
 }
 
@@ -165,7 +183,8 @@ mod tests {
             let span_of = |end: &Timestamp| Span { from: at(end - RANGE_MS), to: at(*end) };
             let spans: Vec<Span> = ends.iter().map(span_of).collect();
             let windows = spans.iter().copied().zip(ends.iter().copied());
-            let stretches = Stretches::new(windows, &timestamps, RANGE_MS, whole.per_second);
+            let mut stretches = Stretches::default();
+            stretches.fill(windows, &timestamps, RANGE_MS, whole.per_second);
             let mut results = vec![7.0; spans.len()];
             whole.results(&spans, &stretches, &values, &mut results);
             for ((span, end), result) in spans.iter().zip(&ends).zip(results) {
