@@ -14,7 +14,7 @@ use super::functions::accumulate::Accumulate;
 use super::functions::kahan::{Kahan, Mean, Variance};
 use super::operator::{BoxOperator, Materialized, Operator, Scratch, kept_cost};
 use super::plan::Plan;
-use super::query::{Held, chunk_series, series_cost};
+use super::query::{Chunks, Held, series_cost};
 use super::value::QueryError;
 
 /// # Errors
@@ -92,8 +92,11 @@ impl<'q, F: Accumulate> Run<'q, F> {
     }
 
     fn merge(&mut self, other: &Run<'q, F>) {
-        for step in other.present.iter() {
-            self.states[step].merge(&other.states[step]);
+        if other.present.is_full(other.states.len()) {
+            let both = self.states.iter_mut().zip(&other.states);
+            both.for_each(|(state, other)| state.merge(other));
+        } else {
+            other.present.iter().for_each(|step| self.states[step].merge(&other.states[step]));
         }
         self.present.union(&other.present);
     }
@@ -109,10 +112,10 @@ fn fold<'q, F: Accumulate>(input: &Input<'_, 'q>) -> Result<(Vec<Column>, Held<'
     let (query, count) = (input.plan.query, input.plan.timeline.count);
     let mut runs: Vec<Option<Run<'q, F>>> = (0..input.group_count).map(|_| None).collect();
     let mut histograms = input.histograms.start()?;
-    let total = input.inner.series_count();
+    let chunks = Chunks::grouped(input.inner.series_count(), input.group_count);
     query.for_each_chunk_held(
-        total,
-        Run::<F>::cost(count).saturating_mul(runs.len().min(chunk_series(total))),
+        chunks,
+        Run::<F>::cost(count).saturating_mul(runs.len().min(chunks.each)),
         |chunk| fold_chunk(input, chunk),
         |(found, found_histograms)| {
             for (group, run) in found {

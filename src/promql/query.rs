@@ -26,9 +26,13 @@ pub use super::budget::Held;
 
 /// Series in one unit of parallel work at least, and at most.
 const CHUNK_SERIES_MIN: usize = 256;
-const CHUNK_SERIES_MAX: usize = 1_024;
+const CHUNK_SERIES_MAX: usize = 2_048;
 /// Units that are enough to keep threads busy to the end: with more, merging what they give takes time.
 const CHUNKS_ENOUGH: usize = 128;
+/// Units that many groups leave at least: the last of them keeps other threads waiting for a sixteenth of the time at most.
+const CHUNKS_MIN: usize = 16;
+/// Series of each group in a unit, if there are so many: beside reading them, merging takes little.
+const CHUNK_GROUP_SERIES: usize = 8;
 /// Units whose results wait to be merged at once, per thread: enough to keep threads busy, few enough to hold.
 const WAVE_CHUNKS_PER_THREAD: usize = 16;
 /// Of the free budget, the part that results waiting to be merged may take: the rest is for what threads read.
@@ -58,9 +62,34 @@ pub fn values_cost(count: usize) -> usize {
     count.saturating_mul(size_of::<f64>()).div_ceil(SAMPLE_BYTES)
 }
 
-/// Series in one unit of parallel work on so many. Reductions merge units in order, so that no answer depends on scheduling.
-pub fn chunk_series(total: usize) -> usize {
-    (total / CHUNKS_ENOUGH).clamp(CHUNK_SERIES_MIN, CHUNK_SERIES_MAX)
+/// How a number of series is cut into units of parallel work. Reductions merge units in order, so that no answer depends on
+/// scheduling.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunks {
+    total: usize,
+    /// Series in each but the last.
+    pub each: usize,
+}
+
+impl Chunks {
+    pub fn of(total: usize) -> Chunks {
+        Chunks::grouped(total, 0)
+    }
+
+    /// Of series in so many groups: where every unit has some of each group, merging takes as long as there are units.
+    pub fn grouped(total: usize, groups: usize) -> Chunks {
+        let of_groups = groups.saturating_mul(CHUNK_GROUP_SERIES).min(total / CHUNKS_MIN);
+        let each = (total / CHUNKS_ENOUGH).clamp(CHUNK_SERIES_MIN, CHUNK_SERIES_MAX);
+        Chunks { total, each: each.max(of_groups.min(CHUNK_SERIES_MAX)) }
+    }
+
+    fn count(self) -> usize {
+        self.total.div_ceil(self.each)
+    }
+
+    fn range(self, index: usize) -> Range<usize> {
+        index * self.each..((index + 1) * self.each).min(self.total)
+    }
 }
 
 /// The threads queries run on.
@@ -286,29 +315,27 @@ impl Query<'_> {
         work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
         merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        self.for_each_chunk_held(total, 0, work, merge)
+        self.for_each_chunk_held(Chunks::of(total), 0, work, merge)
     }
 
     /// [`Query::for_each_chunk`] whose results hold up to `result_samples` each until they are merged: only as many
     /// wait as the budget has room for.
     pub fn for_each_chunk_held<T: Send>(
         &self,
-        total: usize,
+        chunks: Chunks,
         result_samples: usize,
         work: impl Fn(Range<usize>) -> Result<T, QueryError> + Sync,
         mut merge: impl FnMut(T) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let node = self.analysis.and_then(|_| probe::current());
-        let each = chunk_series(total);
         let chunk = |index: usize| {
             self.check()?;
             let _helper = self.analysis.map(|_| probe::resume(node.clone()));
-            work(index * each..((index + 1) * each).min(total))
+            work(chunks.range(index))
         };
-        let chunks = total.div_ceil(each);
         let mut next = 0;
-        while next < chunks {
-            let wave = next..chunks.min(next + self.wave(result_samples));
+        while next < chunks.count() {
+            let wave = next..chunks.count().min(next + self.wave(result_samples));
             next = wave.end;
             match self.in_parallel(wave.clone(), &chunk) {
                 Some(results) => results.into_iter().try_for_each(|result| merge(result?))?,
