@@ -40,8 +40,10 @@ pub struct Vocabulary {
     pub extended: Words,
     /// Are there calls of this function with extended ranges?
     pub is_extended: fn(function: &str, modifier: &str) -> bool,
-    /// Which functions occur.
-    pub has_function: fn(&Signature) -> bool,
+    /// Functions that occur more often than others.
+    pub favourites: &'static [&'static str],
+    /// Vectors that may hold buckets of histograms.
+    pub buckets: Words,
     pub aggregations: &'static [&'static str],
 }
 
@@ -256,13 +258,12 @@ impl<'g, 'b> Generator<'g, 'b> {
 
     /// A call of one of the functions that give this type.
     fn call(&mut self, returns: ValueType, below: u32) -> String {
+        let favours = self.choices.one_in(2) && returns == ValueType::Vector;
         let wanted = |function: &&Signature| {
-            function.returns == returns && (self.words.has_function)(function)
+            function.returns == returns
+                && (!favours || self.words.favourites.contains(&function.name))
         };
         let all: Vec<&Signature> = signatures().iter().filter(wanted).collect();
-        if all.is_empty() {
-            return (self.words.number)(self.choices);
-        }
         let function = self.choices.pick(&all);
         let listed = function.args.len();
         let (min, max) = match function.variadic {
@@ -280,6 +281,11 @@ impl<'g, 'b> Generator<'g, 'b> {
 
     fn argument(&mut self, function: &Signature, index: usize, below: u32) -> String {
         match (function.name, index) {
+            ("histogram_quantile", 1) | ("histogram_fraction", 2) | ("histogram_quantiles", 0)
+                if self.choices.one_in(2) =>
+            {
+                self.word(self.words.buckets)
+            }
             ("info", 1) => self.word(self.words.info_matchers),
             ("label_replace", 2) => {
                 self.choices.word(&["\"$1\"", "'x$0'", "\"\"", "`${1}y`", "\"lit\""])

@@ -12,7 +12,7 @@ use crate::oracle::case::{Case, DATA_BYTES};
 use crate::oracle::compare::disagreement;
 
 /// Expressions that every run tries.
-const CASES: u32 = 10_000;
+const CASES: u32 = 8_000;
 /// Bytes that are enough for most cases.
 const BYTES_MAX: usize = 320;
 

@@ -34,7 +34,8 @@ impl Input {
             return None;
         }
         let expected = expected(&case.data, &expr, &case.frame, case.frame.steps);
-        if expected.doubtful {
+        // The engine looks at some times that the oracle does not look at, and may fail there.
+        if expected.doubtful || over_range(&case.data, &case.text, &case.frame).is_err() {
             return None;
         }
         let outcome = expected.outcome.ok()?;

@@ -68,7 +68,8 @@ pub const WIDE: Vocabulary = Vocabulary {
     },
     extended: |choices| choices.word(&["", "", "", " smoothed", " anchored", " SMOOTHED"]),
     is_extended: |_, _| true,
-    has_function: |_| true,
+    favourites: &["rate", "info", "label_replace"],
+    buckets: series,
     aggregations: AGGREGATIONS,
 };
 

@@ -5,8 +5,9 @@ use std::fmt;
 use silverback::promql::engine::Steps;
 
 use super::data::data;
+use super::matching::in_braces;
 use super::samples::{INTERVAL_MS, SAMPLES};
-use super::value::Data;
+use super::value::{Data, LabelMap, Point, Value, metric};
 use super::vocabulary::VOCABULARY;
 use crate::choices::Choices;
 use crate::promql_generator::Generator;
@@ -59,27 +60,29 @@ impl Frame {
     }
 }
 
-/// What is needed to see a case again; its bytes are all there is to the data.
+/// The query, and the series that it may select.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} with {:?}", self.text, self.frame)?;
-        for (labels, points) in &self.data {
-            let labels: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v:?}")).collect();
-            write!(f, "\n    {{{}}}", labels.join(", "))?;
-            for point in points {
-                let start =
-                    if point.start == 0 { String::new() } else { format!("({})", point.start) };
-                match &point.value {
-                    value if value.is_stale() => write!(f, " stale@{}{start}", point.time)?,
-                    super::value::Value::Float(value) => {
-                        write!(f, " {value}@{}{start}", point.time)?
-                    }
-                    super::value::Value::Histogram(one) => {
-                        write!(f, " {one}/{}/{:?}@{}{start}", one.schema, one.hint, point.time)?;
-                    }
-                }
-            }
+        let selects = |labels: &LabelMap| {
+            self.text.contains(metric(labels))
+                || self.text.contains('{')
+                || (self.text.contains("info(") && metric(labels).ends_with("_info"))
+        };
+        for (labels, points) in self.data.iter().filter(|(labels, _)| selects(labels)) {
+            write!(f, "\n    {}", in_braces(labels))?;
+            points.iter().try_for_each(|point| write_point(f, point))?;
         }
         Ok(())
     }
+}
+
+fn write_point(f: &mut fmt::Formatter<'_>, point: &Point) -> fmt::Result {
+    match &point.value {
+        value if value.is_stale() => write!(f, " stale")?,
+        Value::Float(value) => write!(f, " {value}")?,
+        Value::Histogram(one) => write!(f, " {one}/{}/{:?}", one.schema, one.hint)?,
+    }
+    write!(f, "@{}", point.time)?;
+    if point.start != 0 { write!(f, "({})", point.start) } else { Ok(()) }
 }

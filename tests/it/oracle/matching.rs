@@ -82,6 +82,7 @@ impl Oracle<'_> {
         let matching = &binary.matching;
         let one_to_one = matching.cardinality == Cardinality::OneToOne;
         let mut results: Vec<Element> = Vec::new();
+        let mut wrong = Ok(());
         let mut taken: BTreeSet<(LabelMap, Option<LabelMap>)> = BTreeSet::new();
         for (many, one) in pairs {
             // Whether two may meet does not depend on what comes of it.
@@ -94,14 +95,16 @@ impl Oracle<'_> {
             let element = if binary.return_bool { self.without_name(element) } else { element };
             let group = (!one_to_one).then(|| element.labels.clone());
             if !taken.insert((key, group)) {
-                return self.fail(match one_to_one {
+                wrong = self.fail(match one_to_one {
                     true => "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
                     false => "multiple matches for labels: grouping labels must ensure unique matches",
                 });
             }
             results.extend(result.map(|_| element));
         }
-        self.checked(results)
+        // Both may be so.
+        let checked = self.checked(results);
+        wrong.and(checked)
     }
 }
 

@@ -48,7 +48,30 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
         "smoothed" => matches!(function, "delta" | "increase" | "rate"),
         _ => matches!(function, "changes" | "delta" | "increase" | "rate" | "resets"),
     },
-    has_function: |_| true,
+    favourites: &[
+        "histogram_fraction",
+        "histogram_quantile",
+        "histogram_quantiles",
+        "increase",
+        "info",
+        "irate",
+        "rate",
+        "resets",
+        "delta",
+        "sum_over_time",
+    ],
+    buckets: |choices| {
+        choices.word(&[
+            "b_bucket",
+            "rate(b_bucket[1m])",
+            "sum by (le) (b_bucket)",
+            "sum without (instance) (increase(b_bucket[95s]))",
+            "{__name__=~\"h|b_bucket\"}",
+            "h",
+            "b_bucket smoothed",
+            "b_bucket{le!=\"2.5\"} offset 10s",
+        ])
+    },
     aggregations: AGGREGATIONS,
 };
 
