@@ -19,6 +19,9 @@ use super::value::{Data, Failure};
 /// The step of subqueries that name none.
 const DEFAULT_STEP_MS: i64 = 20_000;
 
+/// What is told of a metric whose histograms have nothing in common.
+const MIXED_SCHEMAS: &str = "a mix of histograms with exponential and custom buckets schemas";
+
 /// What is wrong with the engine, or with the oracle; `None`: they agree.
 pub fn disagreement(case: &Case) -> Option<String> {
     let Case { data, text, frame } = case;
@@ -140,7 +143,12 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
     let skips = skips(expr);
     let form = |text: &str| {
         let text = if counts { without_counts(text) } else { text.to_string() };
-        if skips { without_place(&text).to_string() } else { text }
+        match text.find(MIXED_SCHEMAS) {
+            // At which element an aggregation notices it is a matter of order, which vectors have none of.
+            Some(at) if has(expr, &is_aggregation) => text[..at + MIXED_SCHEMAS.len()].to_string(),
+            _ if skips => without_place(&text).to_string(),
+            _ => text,
+        }
     };
     let told: BTreeSet<String> = got.iter().map(|text| form(text)).collect();
     let certain: BTreeSet<String> = expected.certain.iter().map(|text| form(text)).collect();
@@ -204,6 +212,10 @@ fn is_join(expr: &Expr) -> bool {
         }
         _ => false,
     }
+}
+
+fn is_aggregation(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Aggregate(_))
 }
 
 fn is_call(expr: &Expr, names: &[&str]) -> bool {
