@@ -117,6 +117,10 @@ impl Oracle<'_> {
     }
 
     fn floats(&self, binary: &Binary, lhs: f64, rhs: f64) -> Option<Value> {
+        if matches!(binary.op, BinaryOp::Div | BinaryOp::Mod | BinaryOp::Atan2) {
+            // Almost nothing is something else than nothing here.
+            [lhs, rhs].into_iter().for_each(|value| self.compared(value, 0.0));
+        }
         let number = match binary.op {
             BinaryOp::Add => lhs + rhs,
             BinaryOp::Sub => lhs - rhs,

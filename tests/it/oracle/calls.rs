@@ -168,6 +168,7 @@ impl Oracle<'_> {
         let param = |index: usize| params.get(index).copied().unwrap_or(1.0);
         match name {
             "ceil" | "floor" => self.compared(value, value.round()),
+            "sgn" => self.compared(value, 0.0),
             "round" => {
                 let steps = value / param(0);
                 self.compared(steps, steps.floor() + 0.5);
