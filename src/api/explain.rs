@@ -73,6 +73,10 @@ fn write_node(out: &mut JsonWriter, node: &PlanNode, text: &str) -> Result<(), W
     }
     out.raw(",\"expr\":");
     out.string(&shown(text.get(start..end).unwrap_or(""), SHOWN_EXPR_MAX_BYTES));
+    if let Some(read_as) = &node.read_as {
+        out.raw(",\"readAs\":");
+        out.string(&shown(read_as, SHOWN_EXPR_MAX_BYTES));
+    }
     let estimated = node.estimated;
     out.raw(&format!(
         ",\"position\":[{start},{end}],\"estimated\":{{\"series\":{},\"samples\":{}}}",

@@ -19,7 +19,7 @@ use crate::model::{Labels, Matcher, TimeRange};
 use crate::promql::budget::Held;
 use crate::promql::engine::Limits;
 use crate::promql::value::QueryError;
-use crate::read::{ReadError, Source};
+use crate::read::{ReadError, SeriesSet, Source};
 
 /// Label sets between two looks at the deadline.
 const THINGS_PER_CHECK: usize = 1_000;
@@ -76,7 +76,7 @@ fn list_series(api: &Api, selection: &Selection, limits: &Limits) -> Result<Json
     let mut union = BTreeSet::new();
     for matchers in &selection.sets {
         let set = view.select(matchers, selection.range)?;
-        held.select(set.len())?;
+        let _counted = held.select(set.as_ref())?;
         for (index, labels) in set.labels()?.iter().enumerate() {
             held.check_at(index)?;
             if union.insert(labels.clone()) {
@@ -107,8 +107,10 @@ impl Holding<'_> {
         if index.is_multiple_of(THINGS_PER_CHECK) { self.0.check() } else { Ok(()) }
     }
 
-    fn select(&self, series: usize) -> Result<(), QueryError> {
-        self.0.budget.as_ref().map_or(Ok(()), |budget| budget.select(series))
+    /// Counts the series of a selection, and holds the label sets that are made for that.
+    fn select(&self, set: &dyn SeriesSet) -> Result<Option<Held<'_>>, QueryError> {
+        let budget = self.0.budget.as_ref();
+        budget.map(|budget| budget.select_set(set, |index| self.check_at(index))).transpose()
     }
 
     /// Holds bytes until the request is answered.

@@ -141,6 +141,15 @@ impl Source for BlockSource {
     ) -> Result<Vec<String>, ReadError> {
         self.values(name, matchers, range).map_err(read_error)
     }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.0.name(name).is_some()
+    }
+
+    /// Its chunks hold nothing else.
+    fn has_only_floats(&self) -> bool {
+        true
+    }
 }
 
 /// A range in units of a block.

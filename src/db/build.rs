@@ -52,7 +52,8 @@ impl Core {
         let spills = self.spills(spills);
         let now = (self.clock)();
         let mut change = Change::default();
-        for range in late_ranges(&spills, |timestamp| late_range_of(timestamp, now, levels)) {
+        let range_of = |timestamp| late_range_of(timestamp, now, levels);
+        for range in late_ranges(&spills, range_of, &mut change.damage)? {
             self.add_block_of_spills(&spills, range, &mut change, maintenance)?;
         }
         self.replace_spills(&spills, change)
@@ -206,26 +207,38 @@ struct Change {
     damage: Damage,
 }
 
-/// The ranges in which some spills have samples, as far as they can be read.
-fn late_ranges(spills: &[Arc<Spill>], range_of: impl Fn(Timestamp) -> TimeRange) -> Vec<TimeRange> {
+/// The ranges in which some spills have samples. Damage costs the samples in it and is noted.
+///
+/// # Errors
+/// The disk failed.
+fn late_ranges(
+    spills: &[Arc<Spill>],
+    range_of: impl Fn(Timestamp) -> TimeRange,
+    damage: &mut Damage,
+) -> Result<Vec<TimeRange>, StoreError> {
     let mut ranges: Vec<TimeRange> = Vec::new();
     let mut columns = Columns::default();
     for spill in spills {
-        let mut cursor = spill.cursor();
+        let (id, mut cursor) = (FileId::Spill(spill.number()), spill.cursor());
         loop {
-            columns.clear();
-            match cursor.next() {
+            let list = match cursor.next() {
                 Ok(None) => break,
-                Ok(Some((_, list))) if decode(list, &mut columns).is_ok() => {
-                    add_ranges(&mut ranges, &columns.timestamps, &range_of);
+                Ok(Some((_, list))) => list,
+                Err(error) => {
+                    damage.note(id, error)?;
+                    continue;
                 }
-                // Noticed again, and noted, when the samples are read.
-                _ => {}
+            };
+            columns.clear();
+            match decode(list, &mut columns) {
+                Ok(()) => add_ranges(&mut ranges, &columns.timestamps, &range_of),
+                Err(corrupt) => damage.note(id, spill.corrupt(corrupt))?,
             }
         }
+        spill.file().check()?;
     }
     ranges.sort_unstable_by_key(|range| range.mint);
-    ranges
+    Ok(ranges)
 }
 
 /// Adds the ranges of some times that are not there yet. Neighbours mostly share one.

@@ -85,6 +85,18 @@ impl Source for View {
     ) -> Result<Vec<String>, ReadError> {
         self.sources(range).label_values(name, matchers, range)
     }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        let mut blocks = self.layers.blocks.iter();
+        self.head().may_have_label(name)
+            || blocks.any(|block| BlockSource(block.clone()).may_have_label(name))
+    }
+
+    fn has_only_floats(&self) -> bool {
+        let mut blocks = self.layers.blocks.iter();
+        self.head().has_only_floats()
+            && blocks.all(|block| BlockSource(block.clone()).has_only_floats())
+    }
 }
 
 /// A block of which damage is noted and otherwise passed over.
@@ -197,6 +209,20 @@ impl SeriesSet for TolerantSet {
         out.clear();
         let Some(set) = &self.set else { return Ok(()) };
         if self.unless_damaged(set.read(index, range, out))?.is_none() {
+            out.clear();
+        }
+        Ok(())
+    }
+
+    fn read_newest(
+        &self,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        out.clear();
+        let Some(set) = &self.set else { return Ok(()) };
+        if self.unless_damaged(set.read_newest(index, range, out))?.is_none() {
             out.clear();
         }
         Ok(())

@@ -102,10 +102,10 @@ impl<'a> BitReader<'a> {
     #[inline]
     fn peek_at(&self, position: usize) -> u64 {
         let word = match self.bytes.get(position / 8..).and_then(|rest| rest.first_chunk()) {
-            Some(word) => *word,
+            Some(word) => u64::from_le_bytes(*word),
             None => last_word(self.bytes, position / 8),
         };
-        u64::from_le_bytes(word) >> (position % 8)
+        word >> (position % 8)
     }
 
     /// Takes `bits` bits.
@@ -144,13 +144,19 @@ impl<'a> BitReader<'a> {
     }
 }
 
-/// The last bytes, fewer than eight, with zeros behind.
+/// The bytes from `start` on, fewer than eight, with zeros behind: a chunk of a few samples is read mostly by this.
+fn last_word(bytes: &[u8], start: usize) -> u64 {
+    let Some(last) = bytes.last_chunk() else {
+        return short_word(bytes.get(start..).unwrap_or(&[]));
+    };
+    let missing = start.saturating_sub(bytes.len() - last.len());
+    let shift = u32::try_from(missing * 8).unwrap_or(u32::MAX);
+    u64::from_le_bytes(*last).checked_shr(shift).unwrap_or(0)
+}
+
 #[cold]
-fn last_word(bytes: &[u8], start: usize) -> [u8; 8] {
-    let rest = bytes.get(start..).unwrap_or(&[]);
-    let mut word = [0; 8];
-    word[..rest.len()].copy_from_slice(rest);
-    word
+fn short_word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -187,6 +187,28 @@ impl Appliers {
         }
     }
 
+    /// As [`Appliers::read`], but only the last sample within the range must be there.
+    pub fn read_newest(
+        &self,
+        generation: &Generation,
+        slot: Slot,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+        out: &mut Columns,
+    ) -> Result<(), Corrupt> {
+        let shard = shard_of(slot);
+        if generation.shard(shard).is_none() {
+            let store = self.shards[shard].store.lock();
+            let is_open = store.generation() == generation.number;
+            let newest = if is_open { store.newest_unsealed(index_of(slot)) } else { None };
+            if let Some(sample) = newest.filter(|sample| range.contains(sample.timestamp)) {
+                out.push(sample.timestamp, sample.value);
+                return Ok(());
+            }
+        }
+        self.read(generation, slot, range, encoded, out)
+    }
+
     /// About how many samples a generation has of a series within the range: of all it has, the share that the range has
     /// of their time.
     pub fn estimate(

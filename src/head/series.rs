@@ -225,6 +225,12 @@ impl SeriesStore {
         Some(Sample::new(series.open.last_timestamp(), series.open.last_value()))
     }
 
+    /// The newest sample of a series, if that is in the open chunk.
+    pub fn newest_unsealed(&self, index: usize) -> Option<Sample> {
+        let open = &self.get(index).filter(|series| series.open.count() > 0)?.open;
+        Some(Sample::new(open.last_timestamp(), open.last_value()))
+    }
+
     /// The times of the oldest and the newest sample.
     pub fn bounds(&self, index: usize) -> Option<TimeRange> {
         self.get(index).and_then(Series::bounds)

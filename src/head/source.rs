@@ -10,6 +10,7 @@ use super::spill::Spill;
 use super::work::Slot;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
+use crate::read::buffers::Buffers;
 use crate::read::merge_columns::ColumnsMerge;
 use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::sync::{Arc, Mutex, OnceLock};
@@ -119,8 +120,8 @@ impl Source for HeadSource {
         let slots = self.slots(matchers, range)?;
         self.head.registry.check()?;
         let source = self.clone();
-        let (ordered, labels, damage, buffers) = Default::default();
-        let (len, found) = (slots.len(), Mutex::new(slots));
+        let (ordered, labels, damage) = Default::default();
+        let (len, found, buffers) = (slots.len(), Mutex::new(slots), Buffers::default());
         Ok(Box::new(HeadSet { source, len, found, ordered, labels, damage, buffers }))
     }
 
@@ -150,6 +151,15 @@ impl Source for HeadSource {
     ) -> Result<Vec<String>, ReadError> {
         Ok(self.head.registry.label_values(name, Some(&self.slots(matchers, range)?)))
     }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.head.registry.has_name(name)
+    }
+
+    /// Its chunks hold nothing else.
+    fn has_only_floats(&self) -> bool {
+        true
+    }
 }
 
 struct HeadSet {
@@ -162,7 +172,7 @@ struct HeadSet {
     labels: OnceLock<Vec<Labels>>,
     /// What could not be read so far.
     damage: Mutex<Vec<String>>,
-    buffers: Mutex<Vec<Buffers>>,
+    buffers: Buffers<ReadBuffers>,
 }
 
 /// The series of a selection in the order in which they are given. Whoever asks for labels gets that of the label sets;
@@ -174,7 +184,7 @@ struct Ordered {
 
 /// What reading a series needs, used again for the next.
 #[derive(Default)]
-struct Buffers {
+struct ReadBuffers {
     encoded: EncodedSeries,
     merge: ColumnsMerge,
 }
@@ -190,20 +200,19 @@ impl HeadSet {
         })
     }
 
-    /// Adds what a spill has of a series. Damage costs this part of it.
+    /// Puts what a spill has of a series into `part`, which is empty. Damage costs this part of it.
     fn read_spill(
         &self,
         spill: &Spill,
         series: SeriesRef,
         range: TimeRange,
-        merge: &mut ColumnsMerge,
+        part: &mut Columns,
     ) -> Result<(), ReadError> {
         let list = match spill.chunks(series) {
             Ok(Some(list)) => list,
             Ok(None) => return Ok(()),
             Err(error) => return self.note(error.to_string()),
         };
-        let part = merge.add_part();
         if let Err(corrupt) = decode_within(list, range, part) {
             part.clear();
             return self.note(corrupt.in_file(spill.file().path(), 0).to_string());
@@ -223,7 +232,7 @@ impl HeadSet {
 
     fn read_with(
         &self,
-        Buffers { encoded, merge }: &mut Buffers,
+        ReadBuffers { encoded, merge }: &mut ReadBuffers,
         index: usize,
         range: TimeRange,
         out: &mut Columns,
@@ -240,7 +249,7 @@ impl HeadSet {
         }
         merge.clear();
         for spill in layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
-            self.read_spill(spill, refs[index], range, merge)?;
+            self.read_spill(spill, refs[index], range, merge.add_part())?;
         }
         for generation in &layers.generations {
             let part = merge.add_part();
@@ -248,6 +257,36 @@ impl HeadSet {
             trim(0, range, part);
         }
         merge.merge_into(out);
+        Ok(())
+    }
+
+    /// From the newest layer to the oldest, without those that end before the newest sample found. Of samples with the same
+    /// timestamp the last one found counts.
+    fn read_newest_with(
+        &self,
+        ReadBuffers { encoded, merge }: &mut ReadBuffers,
+        index: usize,
+        mut range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        let HeadSource { head, layers } = &self.source;
+        let Ordered { slots, refs } = self.ordered(false);
+        out.clear();
+        merge.clear();
+        let found = merge.add_part();
+        for generation in layers.generations.iter().rev() {
+            found.clear();
+            head.appliers.read_newest(generation, slots[index], range, encoded, found)?;
+            trim(0, range, found);
+            out.keep_newest(found, &mut range);
+        }
+        for spill in layers.spills.iter().rev() {
+            if spill.meta().range.overlaps(range) {
+                found.clear();
+                self.read_spill(spill, refs[index], range, found)?;
+                out.keep_newest(found, &mut range);
+            }
+        }
         Ok(())
     }
 }
@@ -276,12 +315,19 @@ impl SeriesSet for HeadSet {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        let mut buffers = self.buffers.lock().pop().unwrap_or_default();
-        let read = self.read_with(&mut buffers, index, range, out);
-        self.buffers.lock().push(buffers);
         // The labels may have been made after the look at the storage in `select`.
         self.source.head.registry.check()?;
-        read
+        self.read_with(&mut self.buffers.of(index), index, range, out)
+    }
+
+    fn read_newest(
+        &self,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        self.source.head.registry.check()?;
+        self.read_newest_with(&mut self.buffers.of(index), index, range, out)
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -91,6 +91,9 @@ impl Labels {
 
     /// Only the labels for whose name `keep` says so.
     pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Labels {
+        if self.iter().all(|(name, _)| keep(name)) {
+            return self.clone();
+        }
         Labels::from_sorted(self.iter().filter(|(name, _)| keep(name)))
     }
 

@@ -9,7 +9,6 @@ use super::query::Query;
 use super::select::CHECK_STEPS;
 use super::value::QueryError;
 use super::{join, sets};
-use crate::model::groups::LabelGroups;
 
 /// # Errors
 /// Building an operand or matching two vectors failed.
@@ -24,10 +23,10 @@ pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryErro
             Node::Scalar(scalars(plan, binary.op, lhs, &rhs)?)
         }
         (Node::Vector(vector), Node::Scalar(scalar)) => {
-            Node::Vector(with_scalar(plan, binary, vector, scalar, false))
+            Node::Vector(with_scalar(plan, binary, vector, scalar, false)?)
         }
         (Node::Scalar(scalar), Node::Vector(vector)) => {
-            Node::Vector(with_scalar(plan, binary, vector, scalar, true))
+            Node::Vector(with_scalar(plan, binary, vector, scalar, true)?)
         }
         (Node::Vector(lhs), Node::Vector(rhs)) if binary.op.is_set() => {
             Node::Vector(sets::build(plan, binary, lhs, rhs)?)
@@ -59,12 +58,12 @@ fn with_scalar<'q>(
     vector: BoxOperator<'q>,
     scalar: Vec<f64>,
     scalar_first: bool,
-) -> BoxOperator<'q> {
+) -> Result<BoxOperator<'q>, QueryError> {
     let operation = Operation::new(plan.query, binary);
     let keeps_names = operation.filters() || binary.op.is_trim();
     let query = plan.query;
     let result = Box::new(WithScalar { query, vector, operation, scalar, scalar_first });
-    if keeps_names { result } else { drop_names(query, result) }
+    if keeps_names { Ok(result) } else { drop_names(query, result) }
 }
 
 /// Every element with the scalar of its step. A filter keeps the value of the vector, on whichever side it stands.
@@ -100,20 +99,8 @@ impl Operator for WithScalar<'_> {
         self.vector.series()
     }
 
-    fn series_count(&self) -> usize {
-        self.vector.series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.vector.drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.vector.one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.vector.group_by(names)
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.vector.as_ref())
     }
 
     fn column(

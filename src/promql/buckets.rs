@@ -1,4 +1,4 @@
-//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`. Series that differ in `le` only are the cumulative
+//! `histogram_quantile` and `histogram_fraction`. Series that differ in `le` only are the cumulative
 //! buckets of one classic histogram; a series without `le` may hold native histograms. A result column reads the columns
 //! of its buckets and that of the native histogram of the same labels; where there are both, neither counts.
 
@@ -6,19 +6,16 @@ use hashbrown::HashMap;
 
 use super::annotations::{MonotonicityRun, for_metric};
 use super::ast::{Expr, Span};
-use super::column::{Bits, Column};
+use super::column::Column;
 use super::functions::histogram::{Bucket, bucket_fraction, bucket_quantile};
-use super::operator::{
-    BoxOperator, Concat, Materialized, Meta, Operator, Relabel, Scratch, drop_names, merge_equal,
-};
+use super::operator::{BoxOperator, Meta, Operator, Scratch, drop_names};
 use super::plan::Plan;
-use super::query::{Query, column_cost, series_cost};
+use super::query::{Query, column_cost};
 use super::select::CHECK_STEPS;
 use super::timeline::Timeline;
 use super::value::QueryError;
 use crate::model::histogram::Estimate;
-use crate::model::{Histogram, Labels, LabelsBuilder, Timestamp};
-use crate::sync::Arc;
+use crate::model::{Histogram, Labels, Timestamp};
 
 /// The label of a bucket's upper bound.
 const BUCKET_LABEL: &str = "le";
@@ -30,9 +27,7 @@ pub fn quantile<'q>(
     arg: &Expr,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let phis = quantile_argument(plan, phi)?;
-    let kernel = Kernel::Quantile { phis: Arc::new(phis), at: None };
-    let inner = plan.vector(arg)?;
-    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?))
+    drop_names(plan.query, quantile_with_names(plan, phis, plan.vector(arg)?, arg.span)?)
 }
 
 /// `histogram_fraction(lower, upper, buckets)`
@@ -44,68 +39,21 @@ pub fn fraction<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let kernel = Kernel::Fraction(plan.scalar(lower)?, plan.scalar(upper)?);
     let inner = plan.vector(arg)?;
-    Ok(drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?))
+    drop_names(plan.query, Histograms::boxed(plan, inner, arg.span, kernel)?)
 }
 
-/// `histogram_quantiles(buckets, label, phi...)`: the quantile is told by a label.
-pub fn quantiles<'q>(
+/// The quantile, of series that have their names still.
+pub fn quantile_with_names<'q>(
     plan: &Plan<'q>,
-    arg: &Expr,
-    label: &Expr,
-    phis: &[Expr],
+    phis: Vec<f64>,
+    inner: BoxOperator<'q>,
+    span: Span,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let label = plan.text(label)?;
-    let input = Arc::new(Materialized::of(plan.query, plan.vector(arg)?)?);
-    let mut parts: Vec<BoxOperator<'q>> = Vec::with_capacity(phis.len());
-    for phi in phis {
-        let phis = Arc::new(quantile_argument(plan, phi)?);
-        for (text, at) in distinct(&phis) {
-            let kernel = Kernel::Quantile { phis: phis.clone(), at };
-            let inner = Histograms::boxed(plan, Box::new(input.clone()), arg.span, kernel)?;
-            plan.query.keep(series_cost(0, 0).saturating_mul(inner.series().len()))?;
-            let relabel = |meta: &Meta| {
-                let Meta { labels, drop_name } =
-                    meta.without_name(plan.query.options.delayed_name_removal);
-                let labels = LabelsBuilder::from_labels(&labels).set(&label, &text).build();
-                Meta { labels, drop_name }
-            };
-            let series: Vec<Meta> = inner.series().iter().map(relabel).collect();
-            plan.query.keep_labels(&series)?;
-            parts.push(Box::new(Relabel { inner, series }));
-        }
-    }
-    Ok(merge_equal(Box::new(Concat::new(parts))))
+    Histograms::boxed(plan, inner, span, Kernel::Quantile(phis))
 }
 
-/// The different quantiles asked for, as they are written in labels, and when each is.
-fn distinct(phis: &[f64]) -> Vec<(String, Option<Bits>)> {
-    let Some(first) = phis.first() else { return Vec::new() };
-    if phis.iter().all(|phi| phi.to_bits() == first.to_bits()) {
-        return vec![(open_metrics_float(*first), None)];
-    }
-    let mut position: HashMap<String, usize> = HashMap::new();
-    let mut found: Vec<(String, Bits)> = Vec::new();
-    for (step, phi) in phis.iter().enumerate() {
-        let text = open_metrics_float(*phi);
-        let at = *position.entry(text.clone()).or_insert(found.len());
-        if at == found.len() {
-            found.push((text, Bits::new(phis.len())));
-        }
-        found[at].1.insert(step);
-    }
-    found.into_iter().map(|(text, steps)| (text, Some(steps))).collect()
-}
-
-/// As OpenMetrics writes a float: with a decimal point even where none is needed.
-fn open_metrics_float(value: f64) -> String {
-    let text = super::annotations::format_value(value);
-    match text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-        true => text + ".0",
-        false => text,
-    }
-}
-
-fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError> {
+/// The quantile at every step; a warning if it is none somewhere.
+pub fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError> {
     let values = plan.scalar(phi)?;
     plan.query.check_quantiles(phi.span, &values);
     Ok(values)
@@ -113,22 +61,11 @@ fn quantile_argument(plan: &Plan<'_>, phi: &Expr) -> Result<Vec<f64>, QueryError
 
 /// What is computed from the histogram of one step.
 enum Kernel {
-    /// `at`: the steps that matter; `None`: all.
-    Quantile {
-        phis: Arc<Vec<f64>>,
-        at: Option<Bits>,
-    },
+    Quantile(Vec<f64>),
     Fraction(Vec<f64>, Vec<f64>),
 }
 
 impl Kernel {
-    fn matters(&self, step: usize) -> bool {
-        match self {
-            Kernel::Quantile { at: Some(at), .. } => at.contains(step),
-            Kernel::Quantile { at: None, .. } | Kernel::Fraction(..) => true,
-        }
-    }
-
     fn classic(
         &self,
         step: usize,
@@ -137,7 +74,7 @@ impl Kernel {
         told: &mut Told,
     ) -> f64 {
         match self {
-            Kernel::Quantile { phis, .. } => {
+            Kernel::Quantile(phis) => {
                 let quantile = bucket_quantile(phis[step], buckets);
                 if let Some(fix) = quantile.forced_monotonic {
                     let one = MonotonicityRun::one(fix, time);
@@ -154,7 +91,7 @@ impl Kernel {
 
     fn native(&self, step: usize, histogram: &Histogram, told: &mut Told) -> f64 {
         match self {
-            Kernel::Quantile { phis, .. } => {
+            Kernel::Quantile(phis) => {
                 let Estimate { value, has_nan_observations } = histogram.quantile(phis[step]);
                 told.nan_result |= has_nan_observations && value.is_nan();
                 told.nan_skews |= has_nan_observations && !value.is_nan();
@@ -248,9 +185,6 @@ impl<'q> Histograms<'q> {
         for step in 0..self.timeline.count {
             if step % CHECK_STEPS == 0 {
                 self.query.check()?;
-            }
-            if !self.kernel.matters(step) {
-                continue;
             }
             buckets.clear();
             for ((upper_bound, _), column) in members.buckets.iter().zip(columns) {

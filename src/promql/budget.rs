@@ -5,17 +5,24 @@
 //! 1. A sample counts as one sample and as 16 bytes; anything else counts its bytes.
 //! 2. What a query holds is reserved in the pool first, some more at a time, so that queries rarely meet there.
 //! 3. Reserved bytes go back when far fewer are held, and all of them with the budget.
+//! 4. What is held is reserved, whichever threads hold and let go: who holds adds first and then looks at what is
+//!    reserved, who gives back lowers that first and then looks at what is held; so one of the two sees the other.
 
 use std::fmt;
 
 use super::probe::Probe;
 use super::value::QueryError;
+use crate::model::Labels;
+use crate::read::SeriesSet;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 /// Bytes that count as one sample: a timestamp and a value.
 pub const SAMPLE_BYTES: usize = 16;
 /// Bytes reserved in the pool at a time: a thousand series of a small answer, little beside any limit.
 const RESERVED_STEP_BYTES: u64 = 1 << 20;
+
+/// What a merged selection keeps and makes for a series of one of its parts, besides its label set: some numbers.
+const PART_SERIES_BYTES: usize = 32;
 
 /// What one query may hold.
 #[derive(Debug, Clone, Copy)]
@@ -124,12 +131,12 @@ impl Budget {
     }
 
     pub fn samples_held(&self) -> u64 {
-        self.samples.load(Ordering::Relaxed)
+        self.samples.load(Ordering::SeqCst)
     }
 
     pub fn held_bytes(&self) -> u64 {
         let samples_bytes = self.samples_held().saturating_mul(SAMPLE_BYTES as u64);
-        samples_bytes.saturating_add(self.other_bytes.load(Ordering::Relaxed))
+        samples_bytes.saturating_add(self.other_bytes.load(Ordering::SeqCst))
     }
 
     pub fn samples_peak(&self) -> u64 {
@@ -162,6 +169,36 @@ impl Budget {
         }
     }
 
+    /// [`Budget::select`] of the series of a selection. The label sets that a merged one makes to tell how many there
+    /// are count as held until the guard is dropped; none are made if its largest part is too large. `check_at` is
+    /// asked at each whether to go on.
+    ///
+    /// # Errors
+    /// They are too many, their labels take too much memory or cannot be read, or `check_at` says no.
+    pub fn select_set(
+        &self,
+        set: &dyn SeriesSet,
+        check_at: impl Fn(usize) -> Result<(), QueryError>,
+    ) -> Result<Held<'_>, QueryError> {
+        let mut held = self.hold_bytes(0)?;
+        let Some(largest) = set.parts().iter().map(|part| part.len()).max() else {
+            return self.select(set.len()).map(|()| held);
+        };
+        self.select(largest)?;
+        for part in set.parts() {
+            held.absorb(self.hold_bytes(PART_SERIES_BYTES.saturating_mul(part.len()))?);
+            let mut bytes = 0;
+            for (index, labels) in part.labels()?.iter().enumerate() {
+                check_at(index)?;
+                bytes += size_of::<Labels>() + labels.heap_bytes();
+            }
+            held.absorb(self.hold_bytes(bytes)?);
+        }
+        // Damage may have cost the largest part its labels.
+        self.select(set.len().saturating_sub(largest))?;
+        Ok(held)
+    }
+
     /// Counts bytes that are no samples as held until the guard is dropped.
     ///
     /// # Errors
@@ -188,9 +225,9 @@ impl Budget {
         if bytes > self.limits.memory_max_bytes {
             return Err(self.over_memory());
         }
-        let samples_held = self.samples.fetch_add(samples, Ordering::Relaxed) + samples;
+        let samples_held = self.samples.fetch_add(samples, Ordering::SeqCst) + samples;
         if bytes > 0 {
-            self.other_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.other_bytes.fetch_add(bytes, Ordering::SeqCst);
         }
         let guard = Held::new(self, samples, bytes, owner);
         if samples_held > self.limits.samples_max {
@@ -200,7 +237,7 @@ impl Budget {
         if held_bytes > self.limits.memory_max_bytes {
             return Err(self.over_memory());
         }
-        if held_bytes > self.reserved_bytes.load(Ordering::Relaxed) {
+        if held_bytes > self.reserved_bytes.load(Ordering::SeqCst) {
             self.reserve()?;
         }
         raise(&self.samples_peak, samples_held);
@@ -246,7 +283,10 @@ impl Budget {
         let _turn = self.reserving.lock();
         let reserved_bytes = self.reserved_bytes.load(Ordering::Relaxed);
         let kept_bytes = self.held_bytes().saturating_add(RESERVED_STEP_BYTES).min(reserved_bytes);
-        self.reserved_bytes.store(kept_bytes, Ordering::Relaxed);
+        self.reserved_bytes.store(kept_bytes, Ordering::SeqCst);
+        // Held meanwhile by who saw more reserved. Who saw this waits to reserve.
+        let kept_bytes = self.held_bytes().clamp(kept_bytes, reserved_bytes);
+        self.reserved_bytes.store(kept_bytes, Ordering::SeqCst);
         self.pool.give_back(reserved_bytes - kept_bytes);
     }
 }

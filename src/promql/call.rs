@@ -8,14 +8,14 @@ use super::functions::extended::{extended_function, extended_mixed_function};
 use super::functions::{
     self, MathFunction, math_function, mixed_function, range_function, uses_start_times,
 };
+use super::instant::{InstantSelector, Take};
 use super::map::{HistogramMap, Map, ValueMap};
 use super::operator::{BoxOperator, Materialized, Meta, Scratch, drop_names};
 use super::plan::{Node, Plan, unparen};
 use super::range_call::{Notes, RangeCall};
-use super::select::{InstantSelector, Take};
 use super::value::QueryError;
 use super::window::RangeVector;
-use super::{absent, buckets, info, order, relabel};
+use super::{absent, buckets, info, order, quantiles, relabel};
 use crate::model::{Histogram, Labels};
 use crate::sync::Arc;
 
@@ -45,7 +45,7 @@ pub fn build<'q>(plan: &Plan<'q>, call: &Call, span: Span) -> Result<Node<'q>, Q
         ("label_join", args) => relabel::label_join(plan, args)?,
         ("histogram_quantile", [phi, arg]) => buckets::quantile(plan, phi, arg)?,
         ("histogram_quantiles", [arg, label, phis @ ..]) => {
-            buckets::quantiles(plan, arg, label, phis)?
+            quantiles::build(plan, arg, label, phis)?
         }
         ("histogram_fraction", [lower, upper, arg]) => buckets::fraction(plan, lower, upper, arg)?,
         (name, [arg]) if let Some(function) = histogram_function(name) => {
@@ -93,7 +93,7 @@ fn table_call<'q>(
             [arg, ..] => plan.vector(arg)?,
         };
         let function: ValueMap<'q> = Box::new(move |_, value| Some(function(value)));
-        return Ok(mapped(plan, inner, function, None));
+        return mapped(plan, inner, function, None);
     }
     if let ([arg, rest @ ..], Some(function)) = (args, math_function(name)) {
         return math_call(plan, name, function, arg, rest);
@@ -130,12 +130,21 @@ fn range_call<'q>(
         _ => Notes::None,
     };
     let sliding = functions::sliding_function(name).filter(|_| range.edges.is_none());
+    let whole = functions::whole::whole_function(name).filter(|_| range.edges.is_none());
     let args = scalar_args;
-    let operator =
-        Box::new(RangeCall { range, function, sliding, mixed, uses_start_times, args, notes });
+    let operator = Box::new(RangeCall {
+        range,
+        function,
+        whole,
+        sliding,
+        mixed,
+        uses_start_times,
+        args,
+        notes,
+    });
     Ok(match name {
         "last_over_time" | "first_over_time" => operator,
-        _ => drop_names(plan.query, operator),
+        _ => drop_names(plan.query, operator)?,
     })
 }
 
@@ -183,7 +192,7 @@ fn math_call<'q>(
         }
         _ => return Err(QueryError::Unsupported(format!("the function {name:?}"))),
     };
-    Ok(mapped(plan, inner, function, None))
+    mapped(plan, inner, function, None)
 }
 
 /// The functions that tell a number of a native histogram.
@@ -206,7 +215,7 @@ fn histogram_call<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let histograms: HistogramMap<'q> =
         Box::new(move |_, histogram| Some(Element::Float(function(histogram))));
-    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), Some(histograms)))
+    mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), Some(histograms))
 }
 
 /// A function of every value, after which the series are other metrics.
@@ -215,7 +224,7 @@ fn mapped<'q>(
     inner: BoxOperator<'q>,
     function: ValueMap<'q>,
     histograms: Option<HistogramMap<'q>>,
-) -> BoxOperator<'q> {
+) -> Result<BoxOperator<'q>, QueryError> {
     let map = Map { query: plan.query, inner, function, histograms };
     drop_names(plan.query, Box::new(map))
 }
@@ -238,16 +247,16 @@ fn timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, QueryEr
         && !selector.smoothed
     {
         let selector = InstantSelector::new(plan, selector, Take::Time)?;
-        return Ok(drop_names(plan.query, Box::new(selector)));
+        return drop_names(plan.query, Box::new(selector));
     }
     let times = Arc::new(plan.times());
     let histograms = times.clone();
-    Ok(mapped(
+    mapped(
         plan,
         plan.vector(arg)?,
         Box::new(move |step, _| Some(times[step])),
         Some(Box::new(move |step, _| Some(Element::Float(histograms[step])))),
-    ))
+    )
 }
 
 /// Since when the sample behind a plain selector counts; nothing behind anything else.
@@ -260,7 +269,7 @@ fn start_timestamp<'q>(plan: &Plan<'q>, arg: &Expr) -> Result<BoxOperator<'q>, Q
         && !selector.smoothed
     {
         let selector = InstantSelector::new(plan, selector, Take::Start)?;
-        return Ok(drop_names(plan.query, Box::new(selector)));
+        return drop_names(plan.query, Box::new(selector));
     }
-    Ok(mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), None))
+    mapped(plan, plan.vector(arg)?, Box::new(|_, _| None), None)
 }

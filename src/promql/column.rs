@@ -29,6 +29,11 @@ impl Bits {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Are all of the first `len` steps in it?
+    pub fn is_full(&self, len: usize) -> bool {
+        self.count() == len
+    }
+
     pub fn contains(&self, step: usize) -> bool {
         self.words[step / 64] >> (step % 64) & 1 == 1
     }

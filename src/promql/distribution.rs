@@ -7,10 +7,11 @@ use super::aggregate::Groups;
 use super::ast::{Aggregate, Expr, Grouping};
 use super::column::Column;
 use super::functions::quantile::quantile as quantile_of;
-use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
 use super::query::{Held, column_cost, series_cost, values_cost};
 use super::select::CHECK_STEPS;
+use super::unique::merge_equal;
 use super::value::QueryError;
 use crate::model::labels::quoted;
 use crate::model::{LabelsBuilder, METRIC_NAME};
@@ -253,11 +254,10 @@ pub fn count_values<'q>(
         let names = by_value && label == METRIC_NAME;
         Meta { labels: labels.build(), drop_name: *drop_name && !names }
     };
-    let series: Vec<Meta> = values.iter().map(meta).collect();
-    plan.query.keep_labels(&series)?;
+    let series = plan.query.collect_labels(values.iter().map(meta))?;
     let counts = values.into_iter().map(|(_, occurrences)| occurrences.counts).collect();
     let steps = plan.timeline.count;
-    Ok(merge_equal(Box::new(ValueCounts { series, counts, steps, _held: held })))
+    merge_equal(plan.query, Box::new(ValueCounts { series, counts, steps, _held: held }))
 }
 
 /// The result of `count_values`: most values occur at few steps, so columns are made when asked for.

@@ -8,16 +8,17 @@ use super::budget::{Budget, BudgetLimits, Pool};
 use super::check::value_type;
 use super::column::Column;
 use super::explain::{Analysis, Explanation, PlanNode};
-use super::operator::{
-    BoxOperator, Materialized, Meta, Relabel, Scratch, merge_equal, same_labelset,
-};
+use super::operator::{BoxOperator, Materialized, Meta, Relabel, Scratch};
 use super::parser::ParseOptions;
 use super::plan::{Node, Plan, unparen};
+use super::propagate::propagated;
 use super::query::{Query, Workers};
+use super::quiet::Facts;
 use super::slices::Slices;
 use super::sort::sort;
 use super::tally::Tally;
 use super::timeline::{Frame, Timeline};
+use super::unique::{merge_equal, same_labelset};
 use super::value::{
     Answer, MatrixSeries, QueryError, QueryStats, StageTimes, Value, VectorElement,
 };
@@ -224,7 +225,10 @@ impl Engine {
         let budget = limits.budget.clone().unwrap_or_else(|| self.budget());
         let limits = Limits { budget: Some(budget), ..limits.clone() };
         let query = self.query(source, when, &limits, None);
-        let mut plan = PlanNode::new(&query, &expr, when.timeline())?;
+        let propagated = propagated(&expr, query.facts);
+        let planned = propagated.as_ref().map_or(&expr, |propagated| &propagated.expr);
+        let mut plan = PlanNode::new(&query, planned, when.timeline())?;
+        propagated.iter().for_each(|propagated| plan.note_narrowed(&propagated.narrowed));
         let mut stats = None;
         if analyze {
             let analysis = Analysis::new(&plan);
@@ -251,6 +255,7 @@ impl Engine {
             options: &self.options,
             workers: &self.workers,
             source,
+            facts: Facts::of(source),
             frame: when.frame(),
             lookback_delta_ms: limits.lookback_delta_ms.unwrap_or(self.options.lookback_delta_ms),
             limits: limits.clone(),
@@ -298,6 +303,8 @@ impl When {
 /// The answer of a query.
 fn evaluated(query: Query<'_>, text: &str, expr: &Expr, when: When) -> Result<Answer, QueryError> {
     let begun = Instant::now();
+    let propagated = propagated(expr, query.facts);
+    let expr = propagated.as_ref().map_or(expr, |propagated| &propagated.expr);
     let value = {
         let _entered = query.enter(expr);
         match when {
@@ -340,8 +347,10 @@ fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<V
     let plan = Plan::new(query, Timeline::at(time)).sharing(expr)?;
     if let ExprKind::Matrix(_) | ExprKind::Subquery(_) = &unparen(expr).kind {
         let mut range = RangeVector::build(&plan, expr)?;
-        range.input =
-            Box::new(Named { series: final_names(range.input.series()), inner: range.input });
+        range.input = Box::new(Named {
+            series: final_names(query, range.input.series())?,
+            inner: range.input,
+        });
         return range.matrix().map(Value::Matrix);
     }
     Ok(match plan.build(expr)? {
@@ -350,7 +359,7 @@ fn evaluate_instant(query: &Query<'_>, expr: &Expr, time: Timestamp) -> Result<V
             Value::Scalar { timestamp: time, value: values.first().copied().unwrap_or(f64::NAN) }
         }
         Node::Vector(operator) => {
-            let vector = Materialized::of(query, finished(query, operator))?;
+            let vector = Materialized::of(query, finished(query, operator)?)?;
             let elements = vector.series.into_iter().zip(&vector.columns);
             let element = |(meta, column): (Meta, &Column)| {
                 let value = column.element(0)?;
@@ -373,7 +382,7 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
     drop(query.hold(timeline.count)?);
     let plan = Plan::new(query, timeline).sharing(expr)?;
     let mut matrix = match plan.build(expr)? {
-        Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator))?,
+        Node::Vector(operator) => matrix_of(query, timeline, finished(query, operator)?)?,
         Node::Scalar(values) => {
             let times = (0..timeline.count).map(|step| timeline.time(step));
             let points =
@@ -387,18 +396,21 @@ fn evaluate_range(query: &Query<'_>, expr: &Expr, timeline: Timeline) -> Result<
 }
 
 /// Drops the names that were kept until now.
-fn finished<'q>(query: &Query<'_>, operator: BoxOperator<'q>) -> BoxOperator<'q> {
+fn finished<'q>(
+    query: &Query<'_>,
+    operator: BoxOperator<'q>,
+) -> Result<BoxOperator<'q>, QueryError> {
     if !query.options.delayed_name_removal {
-        return operator;
+        return Ok(operator);
     }
-    let series = final_names(operator.series());
-    merge_equal(Box::new(Relabel { inner: operator, series }))
+    let series = final_names(query, operator.series())?;
+    merge_equal(query, Box::new(Relabel { inner: operator, series }))
 }
 
 /// Without the names whose removal was delayed.
-fn final_names(series: &[Meta]) -> Vec<Meta> {
+fn final_names(query: &Query<'_>, series: &[Meta]) -> Result<Vec<Meta>, QueryError> {
     let drop = |meta: &Meta| if meta.drop_name { meta.without_name(false) } else { meta.clone() };
-    series.iter().map(drop).collect()
+    query.collect_labels(series.iter().map(drop))
 }
 
 /// Other labels for the same samples.

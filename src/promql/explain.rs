@@ -37,6 +37,8 @@ pub struct PlanNode {
     /// The function, aggregation or operator; empty for anything else.
     pub name: &'static str,
     pub span: Span,
+    /// Of a selector to which matchers were added: what is read in its place.
+    pub read_as: Option<String>,
     /// Series that it gives, and samples that it and all below it read.
     pub estimated: Estimate,
     /// Of the samples, too, those of all below.
@@ -161,7 +163,15 @@ impl PlanNode {
     ) -> PlanNode {
         let samples = children.iter().map(|child| child.estimated.samples).sum();
         let estimated = Estimate { series, samples };
-        PlanNode { operator, name, span, estimated, measured: None, children }
+        PlanNode { operator, name, span, read_as: None, estimated, measured: None, children }
+    }
+
+    /// Notes of selectors, by their places, what is read in their place.
+    pub fn note_narrowed(&mut self, narrowed: &BTreeMap<Span, String>) {
+        if self.children.is_empty() {
+            self.read_as = narrowed.get(&self.span).cloned();
+        }
+        self.children.iter_mut().for_each(|child| child.note_narrowed(narrowed));
     }
 
     /// A selector.
@@ -256,6 +266,17 @@ impl Analysis {
     /// The cost of the node that stands at a place in the text.
     pub fn probe(&self, span: Span) -> Option<&Arc<Probe>> {
         self.probes.get(&span)
+    }
+
+    /// The samples that every node has read by now, for [`Analysis::restore`].
+    pub fn snapshot(&self) -> Vec<u64> {
+        self.probes.values().map(|probe| probe.samples()).collect()
+    }
+
+    /// Forgets what was read since. The time that it took, and the memory, are spent.
+    pub fn restore(&self, samples: &[u64]) {
+        let probes = self.probes.values().zip(samples);
+        probes.for_each(|(probe, samples)| probe.restore_samples(*samples));
     }
 
     /// Puts the measured costs into the tree.

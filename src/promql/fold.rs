@@ -83,8 +83,10 @@ impl<'q, F: Accumulate> Run<'q, F> {
     }
 
     fn add(&mut self, column: &Column) {
-        for (step, value) in column.iter() {
-            self.states[step].add(value);
+        if column.present.is_full(column.len()) {
+            self.states.iter_mut().zip(&column.values).for_each(|(state, value)| state.add(*value));
+        } else {
+            column.iter().for_each(|(step, value)| self.states[step].add(value));
         }
         self.present.union(&column.present);
     }
@@ -145,7 +147,7 @@ fn fold_chunk<'a, 'q, F: Accumulate>(
     let mut histograms = input.histograms.start()?;
     let mut position = HashMap::new();
     for index in chunk {
-        input.plan.query.check()?;
+        input.plan.query.check_canceled()?;
         input.inner.column(index, &mut scratch, &mut column)?;
         let group = input.groups[index];
         if !column.histograms.is_empty() {

@@ -5,10 +5,11 @@
 use super::ast::{Expr, ExprKind};
 use super::column::Column;
 use super::info_metrics::{self, Choice, Request, Targets};
-use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
 use super::query::{Query, series_cost};
 use super::timeline::{Frame, TimeShift};
+use super::unique::merge_equal;
 use super::value::QueryError;
 use crate::model::{Labels, LabelsBuilder};
 
@@ -34,7 +35,8 @@ pub fn build<'q>(
     let is_split = parts.windows(2).any(|pair| pair[0].base == pair[1].base);
     // The columns of the base are asked for once.
     let base = if is_split { Box::new(Materialized::of(plan.query, base)?) } else { base };
-    Ok(merge_equal(Box::new(Enriched { query: plan.query, base, series, parts, choices })))
+    let query = plan.query;
+    merge_equal(query, Box::new(Enriched { query, base, series, parts, choices }))
 }
 
 /// The result series, in the order of the base series they come from.

@@ -7,11 +7,12 @@ use hashbrown::{HashMap, HashSet};
 
 use super::ast::Selector;
 use super::column::{Bits, Column};
+use super::instant::{InstantSelector, Take};
 use super::matching::in_braces;
 use super::operator::{Materialized, Meta, Operator, Scratch};
 use super::plan::Plan;
 use super::query::series_cost;
-use super::select::{CHECK_STEPS, InstantSelector, Take};
+use super::select::CHECK_STEPS;
 use super::timeline::TimeShift;
 use super::value::QueryError;
 use crate::model::{Labels, METRIC_NAME, MatchOp, Matcher};

@@ -1,15 +1,19 @@
 //! Arithmetic and comparison of two vectors. One side is evaluated and kept, keyed by signature. When the labels alone
 //! show that every signature has one partner at most, the other side streams past it; else both sides are kept and
-//! matched step by step, as partners may take turns.
+//! matched step by step, as partners may take turns. Series that meet nothing are read only if evaluating them can tell
+//! the user something.
 
 use super::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
 use super::column::{Column, Element};
+use super::guarantees::fills;
 use super::join_steps;
 use super::matching::{SignatureTable, members, result_meta};
 use super::operation::Operation;
 use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
+use super::part::{Part, hear_out};
 use super::plan::Plan;
 use super::query::Query;
+use super::quiet::can_be_left_out;
 use super::value::QueryError;
 
 /// How two elements that match become one of the result: their labels.
@@ -65,9 +69,20 @@ pub fn build<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     let swapped = binary.matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
+    let can_be_left_out = |operand| can_be_left_out(operand, plan.query.facts);
+    let [many_quiet, one_quiet] = match swapped {
+        true => [&binary.rhs, &binary.lhs].map(can_be_left_out),
+        false => [&binary.lhs, &binary.rhs].map(can_be_left_out),
+    };
+    // Label sets are made when they are asked for; that is half of the work of a small join.
+    plan.query.both(|| one.series().len(), || many.series().len());
     let mut table = SignatureTable::default();
     let one_ids = table.assign(plan.query, &binary.matching, one.series())?;
     let many_ids = table.assign(plan.query, &binary.matching, many.series())?;
+    let (one, one_ids) = match one_quiet && !fills(&binary.matching) {
+        true => needed(one, one_ids, &many_ids, table.len()),
+        false => (one, one_ids),
+    };
     let sides = Sides {
         rule: Rule {
             op: binary.op,
@@ -83,12 +98,37 @@ pub fn build<'q>(
         signatures: table.len(),
     };
     match pairs(plan.query, &sides, many.series())? {
-        Some(pairs) => Ok(Box::new(Stream { query: plan.query, sides, many, pairs })),
+        Some(pairs) => {
+            if !many_quiet {
+                hear_out(plan.query, many.as_ref(), &pairs.others(many.series().len()))?;
+            }
+            Ok(Box::new(Stream { query: plan.query, sides, many, pairs }))
+        }
         None => {
             let many = Materialized::of(plan.query, many)?;
             Ok(Box::new(join_steps::join(plan, &sides, &many)?))
         }
     }
+}
+
+/// The series of the one side, and their signatures, that can meet something or are not alone with their signature:
+/// which is an error wherever there is anything on the many side.
+fn needed<'q>(
+    one: BoxOperator<'q>,
+    one_ids: Vec<usize>,
+    many_ids: &[usize],
+    signatures: usize,
+) -> (BoxOperator<'q>, Vec<usize>) {
+    let (mut met, mut count) = (vec![false; signatures], vec![0; signatures]);
+    many_ids.iter().for_each(|id| met[*id] = true);
+    one_ids.iter().for_each(|id| count[*id] += 1);
+    let is_needed = |index: &usize| met[one_ids[*index]] || count[one_ids[*index]] > 1;
+    let indices: Vec<usize> = (0..one_ids.len()).filter(is_needed).collect();
+    if indices.len() == one_ids.len() {
+        return (one, one_ids);
+    }
+    let ids = indices.iter().map(|index| one_ids[*index]).collect();
+    (Box::new(Part::new(one, indices)), ids)
 }
 
 /// The pairs of series that can meet (indices on the many side and on the one side) and what comes of them.
@@ -98,14 +138,20 @@ struct Pairs {
     series: Vec<Meta>,
 }
 
+impl Pairs {
+    /// The series of the many side, so many in all, that are in no pair.
+    fn others(&self, many: usize) -> Vec<usize> {
+        let mut is_paired = vec![false; many];
+        self.members.iter().for_each(|(index, _)| is_paired[*index] = true);
+        (0..many).filter(|index| !is_paired[*index]).collect()
+    }
+}
+
 /// The pairs, if the labels alone decide them.
 fn pairs(query: &Query<'_>, sides: &Sides<'_>, many: &[Meta]) -> Result<Option<Pairs>, QueryError> {
     let matching = &sides.rule.matching;
     let ones = members(&sides.one_ids, sides.signatures);
-    if matching.fill_left.is_some()
-        || matching.fill_right.is_some()
-        || ones.iter().any(|of_signature| of_signature.len() > 1)
-    {
+    if fills(matching) || ones.iter().any(|of_signature| of_signature.len() > 1) {
         return Ok(None);
     }
     let mut taken = vec![false; sides.signatures];

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use super::column::{Column, Element};
 use super::join::Sides;
 use super::matching::{in_braces, result_meta, signature};
-use super::operator::{Materialized, Meta, same_labelset};
+use super::operator::{Materialized, Meta};
 use super::plan::Plan;
 use super::query::{Held, Query, column_cost};
+use super::unique::same_labelset;
 use super::value::QueryError;
 use crate::model::Labels;
 

@@ -5,7 +5,6 @@ use super::operator::{BoxOperator, Meta, Operator, Scratch};
 use super::query::Query;
 use super::value::QueryError;
 use crate::model::Histogram;
-use crate::model::groups::LabelGroups;
 
 /// A function of each value and its step; `None` removes the value.
 pub type ValueMap<'q> = Box<dyn Fn(usize, f64) -> Option<f64> + Send + Sync + 'q>;
@@ -27,20 +26,8 @@ impl Operator for Map<'_> {
         self.inner.series()
     }
 
-    fn series_count(&self) -> usize {
-        self.inner.series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.inner.drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.inner.one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.inner.group_by(names)
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.inner.as_ref())
     }
 
     fn column(

@@ -27,16 +27,23 @@ mod shared;
 mod sort;
 mod tally;
 mod timeline;
+mod unique;
+
+mod guarantees;
+mod propagate;
+mod quiet;
 
 pub mod explain;
 pub mod probe;
 mod watched;
 
+mod instant;
 mod range_call;
 mod samples;
 mod select;
 mod slices;
 mod smoothed;
+mod spans;
 mod subquery;
 mod window;
 
@@ -45,6 +52,7 @@ mod join;
 mod join_steps;
 mod matching;
 mod operation;
+mod part;
 mod sets;
 
 mod aggregate;
@@ -62,4 +70,5 @@ mod call;
 mod info;
 mod info_metrics;
 mod order;
+mod quantiles;
 mod relabel;

@@ -2,11 +2,11 @@
 //! consumer asks for each column at most once, in any order, from several threads; an operator that needs a column
 //! more often keeps it. No operator here reads data.
 
-use hashbrown::HashMap;
-
 use super::column::Column;
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
+use super::spans::SpansCache;
+use super::unique::merge_equal;
 use super::value::QueryError;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, METRIC_NAME};
@@ -55,24 +55,29 @@ pub fn without_metadata(labels: &Labels) -> Labels {
 pub trait Operator: Send + Sync {
     fn series(&self) -> &[Meta];
 
+    /// The operator whose series these are: what follows is then known of these as far as of those.
+    fn inner(&self) -> Option<&dyn Operator> {
+        None
+    }
+
     /// How many series there are.
     fn series_count(&self) -> usize {
-        self.series().len()
+        self.inner().map_or_else(|| self.series().len(), |inner| inner.series_count())
     }
 
     /// [`Meta::drop_name`] of all series, if that is known without a look at them.
     fn drops_names(&self) -> Option<bool> {
-        None
+        self.inner()?.drops_names()
     }
 
     /// The name of all series, if that is known without a look at them, and that they have neither type nor unit.
     fn one_name(&self) -> Option<&str> {
-        None
+        self.inner()?.one_name()
     }
 
     /// The groups of the series by the values of some labels, if they can be told without label sets.
-    fn group_by(&self, _names: &[&str]) -> Option<LabelGroups> {
-        None
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        self.inner()?.group_by(names)
     }
 
     /// Replaces the contents of `out` with the values of series `index`.
@@ -96,6 +101,7 @@ pub struct Scratch {
     pub samples: Columns,
     /// What it has read last.
     pub slice: Columns,
+    pub spans: SpansCache,
     spare: Vec<Column>,
 }
 
@@ -238,25 +244,16 @@ impl Operator for Materialized<'_> {
     }
 }
 
-impl<T: Operator + ?Sized> Operator for Arc<T> {
+/// A value that several use: it gives a column as often as it is asked.
+pub type SharedOperator<'q> = Arc<dyn Operator + 'q>;
+
+impl Operator for SharedOperator<'_> {
     fn series(&self) -> &[Meta] {
         self.as_ref().series()
     }
 
-    fn series_count(&self) -> usize {
-        self.as_ref().series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.as_ref().drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.as_ref().one_name()
-    }
-
-    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
-        self.as_ref().group_by(names)
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.as_ref())
     }
 
     fn column(
@@ -266,40 +263,6 @@ impl<T: Operator + ?Sized> Operator for Arc<T> {
         out: &mut Column,
     ) -> Result<(), QueryError> {
         self.as_ref().column(index, scratch, out)
-    }
-}
-
-/// The series of several operators, one operator after the other. Their labels may collide: for [`merge_equal`].
-pub struct Concat<'q> {
-    parts: Vec<BoxOperator<'q>>,
-    series: Vec<Meta>,
-}
-
-impl<'q> Concat<'q> {
-    pub fn new(parts: Vec<BoxOperator<'q>>) -> Concat<'q> {
-        let series = parts.iter().flat_map(|part| part.series().iter().cloned()).collect();
-        Concat { parts, series }
-    }
-}
-
-impl Operator for Concat<'_> {
-    fn series(&self) -> &[Meta] {
-        &self.series
-    }
-
-    fn column(
-        &self,
-        mut index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        for part in &self.parts {
-            match index.checked_sub(part.series().len()) {
-                Some(rest) => index = rest,
-                None => return part.column(index, scratch, out),
-            }
-        }
-        unreachable!("the index is within the series of all parts")
     }
 }
 
@@ -358,67 +321,18 @@ impl Operator for Relabel<'_> {
     }
 }
 
-/// Makes the label sets unique again after some have become equal: series with the same labels are one, as long as
-/// no two of them have a value at the same step.
-pub fn merge_equal<'q>(inner: BoxOperator<'q>) -> BoxOperator<'q> {
-    let mut position = HashMap::with_capacity(inner.series().len());
-    let mut members: Vec<Vec<usize>> = Vec::with_capacity(inner.series().len());
-    let mut series: Vec<Meta> = Vec::new();
-    for (index, meta) in inner.series().iter().enumerate() {
-        let at = *position.entry(meta.clone()).or_insert(members.len());
-        if at == members.len() {
-            members.push(vec![index]);
-            series.push(meta.clone());
-        } else {
-            members[at].push(index);
-        }
-    }
-    if members.len() == inner.series().len() {
-        return inner;
-    }
-    Box::new(Merged { inner, series, members })
-}
-
-struct Merged<'q> {
-    inner: BoxOperator<'q>,
-    series: Vec<Meta>,
-    members: Vec<Vec<usize>>,
-}
-
-impl Operator for Merged<'_> {
-    fn series(&self) -> &[Meta] {
-        &self.series
-    }
-
-    fn column(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        let members = &self.members[index];
-        self.inner.column(members[0], scratch, out)?;
-        for member in &members[1..] {
-            let mut other = scratch.take();
-            self.inner.column(*member, scratch, &mut other)?;
-            out.merge(&other).map_err(|_| same_labelset())?;
-            scratch.give(other);
-        }
-        Ok(())
-    }
-}
-
-/// Two result series with the same labels and a value at the same step.
-pub fn same_labelset() -> QueryError {
-    QueryError::Execution("vector cannot contain metrics with the same labelset".to_string())
-}
-
 /// Drops the metric names of an operator and makes the label sets unique again.
-pub fn drop_names<'q>(query: &'q Query<'q>, inner: BoxOperator<'q>) -> BoxOperator<'q> {
+///
+/// # Errors
+/// As [`merge_equal`].
+pub fn drop_names<'q>(
+    query: &'q Query<'q>,
+    inner: BoxOperator<'q>,
+) -> Result<BoxOperator<'q>, QueryError> {
     let delayed = query.options.delayed_name_removal;
-    let unique = delayed || inner.one_name().is_some() || names_agree(inner.series());
+    let unique = delayed || inner.one_name().is_some() || names_agree(query, inner.series())?;
     let dropped = Box::new(DropNames { query, inner, delayed, series: OnceLock::new() });
-    if unique { dropped } else { merge_equal(dropped) }
+    if unique { Ok(dropped) } else { merge_equal(query, dropped) }
 }
 
 /// The same values without the names.
@@ -432,24 +346,24 @@ struct DropNames<'q> {
 impl Operator for DropNames<'_> {
     fn series(&self) -> &[Meta] {
         self.series.get_or_init(|| {
-            let series = dropped_names(self.inner.series(), self.delayed);
-            if let Err(error) = self.query.keep_labels(&series) {
+            let dropped = self.inner.series().iter().map(|meta| meta.without_name(self.delayed));
+            self.query.collect_labels(dropped).unwrap_or_else(|error| {
                 self.query.fail(error);
-            }
-            series
+                Vec::new()
+            })
         })
     }
 
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.inner.as_ref())
+    }
+
     fn series_count(&self) -> usize {
-        self.inner.series_count()
+        self.series.get().map_or_else(|| self.inner.series_count(), Vec::len)
     }
 
     fn drops_names(&self) -> Option<bool> {
         Some(self.delayed)
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.inner.one_name()
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
@@ -467,18 +381,16 @@ impl Operator for DropNames<'_> {
     }
 }
 
-pub fn dropped_names(series: &[Meta], delayed: bool) -> Vec<Meta> {
-    series.iter().map(|meta| meta.without_name(delayed)).collect()
-}
-
 /// All series have the same name and neither type nor unit: without it their labels are as unique as before.
-pub fn names_agree(series: &[Meta]) -> bool {
-    let Some(first) = series.first() else { return true };
+fn names_agree(query: &Query<'_>, series: &[Meta]) -> Result<bool, QueryError> {
+    let Some(first) = series.first() else { return Ok(true) };
     let name = first.labels.metric_name();
-    let plain = |(label, value): (&str, &str)| match label {
-        METRIC_NAME => value == name,
-        label => !is_metadata_label(label),
-    };
-    series.iter().all(|meta| meta.labels.iter().all(plain))
-        && series.iter().all(|meta| meta.labels.metric_name() == name)
+    let is_other = |(label, _): (&str, &str)| label != METRIC_NAME && is_metadata_label(label);
+    for (index, Meta { labels, .. }) in series.iter().enumerate() {
+        query.check_at(index)?;
+        if labels.metric_name() != name || labels.iter().any(is_other) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

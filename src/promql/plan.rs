@@ -6,10 +6,10 @@ use super::ast::{Expr, ExprKind, Unary, ValueType};
 use super::check::not_utf8;
 use super::column::Element;
 use super::functions::Context;
+use super::instant::{InstantSelector, Take};
 use super::map::Map;
 use super::operator::{BoxOperator, Repeat, drop_names};
 use super::query::{Query, values_cost};
-use super::select::{InstantSelector, Take};
 use super::shared::{self, Shared};
 use super::tally::Counting;
 use super::timeline::Timeline;
@@ -97,8 +97,8 @@ impl<'q> Plan<'q> {
     /// The expression cannot be evaluated, or what had to be evaluated already failed.
     pub fn build(&self, expr: &Expr) -> Result<Node<'q>, QueryError> {
         self.query.check()?;
-        if let Some(value) = shared::find(&self.shared, expr) {
-            return Ok(Node::Vector(Box::new(value)));
+        if let Some(shared) = shared::find(&self.shared, expr) {
+            return Ok(Node::Vector(Box::new(shared.take(self))));
         }
         match self.query.probe(expr).filter(|_| !matches!(expr.kind, ExprKind::Paren(_))) {
             Some(probe) => watched::node(probe, || self.build_steps(expr)),
@@ -170,7 +170,7 @@ impl<'q> Plan<'q> {
                         Some(Element::Histogram(Arc::new(negative)))
                     })),
                 };
-                Node::Vector(drop_names(self.query, Box::new(negate)))
+                Node::Vector(drop_names(self.query, Box::new(negate))?)
             }
             Node::Text(text) => Node::Text(text),
         })

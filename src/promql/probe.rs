@@ -48,7 +48,7 @@ impl Probe {
         Measured {
             time: self.busy.lock().total,
             series: self.series.load(Ordering::Relaxed),
-            samples: self.samples.load(Ordering::Relaxed),
+            samples: self.samples(),
             peak_bytes: self.peak_bytes.load(Ordering::Relaxed),
         }
     }
@@ -59,6 +59,15 @@ impl Probe {
 
     pub fn read(&self, samples: usize) {
         self.samples.fetch_add(samples as u64, Ordering::Relaxed);
+    }
+
+    pub fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what was read since there were so many samples.
+    pub fn restore_samples(&self, samples: u64) {
+        self.samples.store(samples, Ordering::Relaxed);
     }
 
     pub fn hold(&self, bytes: u64) {

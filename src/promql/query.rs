@@ -14,11 +14,12 @@ use super::functions::Remarks;
 use super::operator::Meta;
 use super::plan::unparen;
 use super::probe::{self, Probe};
+use super::quiet::Facts;
 use super::select::CHECK_STEPS;
 use super::tally::{Counting, Tally};
 use super::timeline::Frame;
 use super::value::QueryError;
-use crate::read::Source;
+use crate::read::{SeriesSet, Source};
 use crate::sync::{Arc, Mutex, Ordering};
 
 pub use super::budget::Held;
@@ -78,6 +79,7 @@ pub struct Query<'q> {
     pub options: &'q EngineOptions,
     pub workers: &'q Workers,
     pub source: &'q dyn Source,
+    pub facts: Facts,
     pub frame: Frame,
     pub lookback_delta_ms: i64,
     pub limits: Limits,
@@ -133,6 +135,16 @@ impl Query<'_> {
         self.budget.hold(samples, 0, self.analysis.and_then(|_| probe::current()))
     }
 
+    /// Counts the series of a selection, and holds the label sets that are made for that.
+    ///
+    /// # Errors
+    /// As [`Budget::select_set`].
+    pub fn select(&self, set: &dyn SeriesSet) -> Result<Held<'_>, QueryError> {
+        let mut held = self.hold(0)?;
+        held.absorb(self.budget.select_set(set, |index| self.check_at(index))?);
+        Ok(held)
+    }
+
     /// Counts label sets as held until the query ends: most of them are in its answer.
     ///
     /// # Errors
@@ -143,6 +155,38 @@ impl Query<'_> {
             self.check_at(index)?;
             bytes += size_of::<Meta>() + meta.labels.heap_bytes();
         }
+        self.keep_bytes(bytes)
+    }
+
+    /// Label sets, made one after the other and counted as [`Query::keep_labels`] does.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn collect_labels(
+        &self,
+        made: impl Iterator<Item = Meta>,
+    ) -> Result<Vec<Meta>, QueryError> {
+        let (mut series, mut counted) = (Vec::with_capacity(made.size_hint().0), 0);
+        for meta in made {
+            if series.len() == counted + CHECK_STEPS {
+                self.keep_labels(&series[counted..])?;
+                counted = series.len();
+            }
+            series.push(meta);
+        }
+        self.keep_labels(&series[counted..])?;
+        Ok(series)
+    }
+
+    /// [`Query::keep_labels`] of so many clones, which share their text with label sets that are held.
+    ///
+    /// # Errors
+    /// As [`Query::hold`].
+    pub fn keep_clones(&self, count: usize) -> Result<(), QueryError> {
+        self.keep_bytes(count.saturating_mul(size_of::<Meta>()))
+    }
+
+    fn keep_bytes(&self, bytes: usize) -> Result<(), QueryError> {
         self.budget.hold(0, bytes, self.analysis.and_then(|_| probe::current())).map(Held::keep)
     }
 
@@ -212,6 +256,18 @@ impl Query<'_> {
         }
     }
 
+    /// Does two things at a time, if there are threads for it and nobody asks which part of a query costs what.
+    pub fn both<A: Send, B: Send>(
+        &self,
+        one: impl FnOnce() -> A + Send,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        match self.workers.pool.as_ref().filter(|_| self.analysis.is_none()) {
+            Some(pool) => pool.join(one, other),
+            None => (one(), other()),
+        }
+    }
+
     /// Does `work` on chunks of `total` things, several at a time, and gives every result to `merge`, in order.
     ///
     /// # Errors
@@ -269,11 +325,12 @@ impl Query<'_> {
         chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
     ) -> Option<Vec<Result<T, QueryError>>> {
         let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
-        let before = self.tally.snapshot();
+        let before = (self.tally.snapshot(), self.analysis.map(Analysis::snapshot));
         let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
         let first_error = results.iter().find_map(|result| result.as_ref().err());
         if first_error.is_some_and(QueryError::is_over_budget) {
-            self.tally.restore(before);
+            self.tally.restore(before.0);
+            self.analysis.zip(before.1).inspect(|(analysis, before)| analysis.restore(before));
             return None;
         }
         Some(results)

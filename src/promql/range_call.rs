@@ -3,16 +3,23 @@
 
 use super::ast::Span;
 use super::column::{Column, Element};
-use super::functions::{MixedFunction, RangeFunction, Remark, Remarks, SlidingFunction, Window};
+use super::functions::whole::WholeFunction;
+use super::functions::{
+    MixedFunction, RangeFunction, Remark, Remarks, Sliding, SlidingFunction, Window,
+};
 use super::operator::{Meta, Operator, Scratch};
+use super::query::Held;
 use super::value::QueryError;
-use super::window::RangeVector;
+use super::window::{RangeVector, Slice};
 use crate::model::groups::LabelGroups;
+use crate::read::Columns;
 
 /// A function of a range vector and of scalars, applied to every series.
 pub struct RangeCall<'q> {
     pub range: RangeVector<'q>,
     pub function: RangeFunction,
+    /// The same function of all windows at once, if it has such a form.
+    pub whole: Option<WholeFunction>,
     /// The same function of windows that overlap, if it has such a form.
     pub sliding: Option<SlidingFunction>,
     /// Of windows with histograms; `None`: they are passed over.
@@ -39,52 +46,91 @@ const SLIDING_COST: usize = 3;
 /// States up to this, in samples, are not looked at: a few per thread at a time.
 const SLIDING_FREE: usize = 1 << 14;
 
+/// What evaluating a series keeps from slice to slice.
+struct State<'q> {
+    args: Vec<f64>,
+    remarks: Remarks,
+    /// Of windows that overlap, once one is looked at.
+    sliding: Option<Box<dyn Sliding>>,
+    /// What `sliding` keeps.
+    held: Held<'q>,
+}
+
 /// What the names of counters end in.
 const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
-impl RangeCall<'_> {
+/// Is this the name of a counter, or none?
+pub fn is_counter_name(name: &str) -> bool {
+    name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+impl<'q> RangeCall<'q> {
     fn evaluate(
         &self,
         index: usize,
         scratch: &mut Scratch,
         out: &mut Column,
     ) -> Result<(), QueryError> {
-        let mut args = vec![0.0; self.args.len()];
-        let mut remarks = Remarks::default();
-        let overlap = self.range.timeline.count > 1
-            && self.range.range_ms > self.range.timeline.step_ms
-            && self.range.shift.at.is_none();
-        let mut sliding = self.sliding.filter(|_| overlap).map(|start| start());
-        let mut held = self.range.query.hold(0)?;
-        self.range.for_each_place(index, scratch, |step, from, window| {
+        let mut state = State {
+            args: vec![0.0; self.args.len()],
+            remarks: Remarks::default(),
+            sliding: None,
+            held: self.range.query.hold(0)?,
+        };
+        self.range.for_each_slice(index, scratch, |slice| {
+            match self.whole.filter(|whole| self.is_whole(*whole, slice.samples)) {
+                Some(whole) if whole_results(whole, slice, out) => Ok(()),
+                _ => self.evaluate_windows(slice, &mut state, out),
+            }
+        })?;
+        if !state.remarks.is_empty() {
+            let name = self.metric_name(index);
+            self.range.query.remark(self.range.span, name, &state.remarks);
+        }
+        Ok(())
+    }
+
+    /// Are all windows over these samples for this function?
+    fn is_whole(&self, whole: WholeFunction, samples: &Columns) -> bool {
+        let knows_starts = self.uses_start_times && !samples.starts.is_empty();
+        samples.histograms.is_empty() && !knows_starts && whole.takes(&samples.floats)
+    }
+
+    fn evaluate_windows(
+        &self,
+        slice: &Slice<'_>,
+        state: &mut State<'q>,
+        out: &mut Column,
+    ) -> Result<(), QueryError> {
+        let State { args, remarks, sliding, held } = state;
+        if let Some(start) = self.sliding.filter(|_| self.range.windows.overlap()) {
+            sliding.get_or_insert_with(start);
+        }
+        slice.for_each_window(self.range.query, |step, from, window| {
             for (arg, values) in args.iter_mut().zip(&self.args) {
                 *arg = values[step];
             }
-            let state = window.values.len().saturating_mul(SLIDING_COST);
-            if sliding.is_some() && state > SLIDING_FREE.max(held.samples()) {
-                held.absorb(self.range.query.hold(state - held.samples())?);
+            let cost = window.values.len().saturating_mul(SLIDING_COST);
+            if sliding.is_some() && cost > SLIDING_FREE.max(held.samples()) {
+                held.absorb(self.range.query.hold(cost - held.samples())?);
             }
             if self.is_plain(window) {
-                let value = match &mut sliding {
+                let value = match sliding {
                     // Sums that overflow on the way depend on where they begin.
-                    Some(sliding) => match sliding.result(window, from, &args) {
-                        Some(value) if !value.is_finite() => (self.function)(window, &args),
+                    Some(sliding) => match sliding.result(window, from, args) {
+                        Some(value) if !value.is_finite() => (self.function)(window, args),
                         value => value,
                     },
-                    None => (self.function)(window, &args),
+                    None => (self.function)(window, args),
                 };
                 if let Some(value) = value {
                     out.set(step, value);
                 }
-            } else if let Some(element) = self.of_mixed(window, &args, &mut remarks) {
+            } else if let Some(element) = self.of_mixed(window, args, remarks) {
                 out.set_element(step, element);
             }
             Ok(())
-        })?;
-        if !remarks.is_empty() {
-            self.range.query.remark(self.range.span, self.metric_name(index), &remarks);
-        }
-        Ok(())
+        })
     }
 
     /// The name of the metric of a series.
@@ -118,7 +164,7 @@ impl RangeCall<'_> {
 
     fn note_counter(&self, index: usize) {
         let name = self.metric_name(index);
-        if name.is_empty() || COUNTER_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        if is_counter_name(name) {
             return;
         }
         let message = format!(
@@ -126,6 +172,19 @@ impl RangeCall<'_> {
         );
         self.range.query.info(self.range.span, message);
     }
+}
+
+/// Puts the results of all windows of a slice into `out`; false if the windows must be looked at one by one.
+fn whole_results(whole: WholeFunction, slice: &mut Slice<'_>, out: &mut Column) -> bool {
+    let Slice { samples, spans, .. } = slice;
+    let steps = spans.first_step..spans.end_step();
+    let Some((spans, pairs, stretches)) = spans.stretched(&samples.timestamps, whole.per_second)
+    else {
+        return false;
+    };
+    whole.results(spans, stretches, &samples.floats, &mut out.values[steps]);
+    out.present.union(pairs);
+    true
 }
 
 impl Operator for RangeCall<'_> {
@@ -156,7 +215,7 @@ impl Operator for RangeCall<'_> {
         scratch: &mut Scratch,
         out: &mut Column,
     ) -> Result<(), QueryError> {
-        out.reset(self.range.timeline.count);
+        out.reset(self.range.windows.timeline.count);
         self.evaluate(index, scratch, out)?;
         match self.notes {
             Notes::Counter if !out.present.is_empty() => self.note_counter(index),

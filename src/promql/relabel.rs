@@ -2,9 +2,10 @@
 
 use super::ast::Expr;
 use super::functions::labels::{LabelJoin, LabelReplace};
-use super::operator::{BoxOperator, Meta, Relabel, merge_equal};
+use super::operator::{BoxOperator, Meta, Relabel};
 use super::plan::Plan;
 use super::query::Query;
+use super::unique::merge_equal;
 use super::value::QueryError;
 use crate::model::METRIC_NAME;
 
@@ -47,13 +48,8 @@ fn relabelled<'q>(
     inner: BoxOperator<'q>,
     relabel: impl Fn(&Meta) -> Meta,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let mut series = Vec::with_capacity(inner.series_count());
-    for (index, meta) in inner.series().iter().enumerate() {
-        query.check_at(index)?;
-        series.push(relabel(meta));
-    }
-    query.keep_labels(&series)?;
-    Ok(merge_equal(Box::new(Relabel { inner, series })))
+    let series = query.collect_labels(inner.series().iter().map(relabel))?;
+    merge_equal(query, Box::new(Relabel { inner, series }))
 }
 
 fn missing(name: &str) -> QueryError {

@@ -4,9 +4,12 @@
 use super::ast::{Binary, BinaryOp};
 use super::column::{Bits, Column};
 use super::matching::SignatureTable;
-use super::operator::{BoxOperator, Concat, Materialized, Meta, Operator, Scratch, merge_equal};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
+use super::part::hear_out;
 use super::plan::Plan;
-use super::query::{Held, series_cost};
+use super::query::{Held, Query, series_cost};
+use super::quiet::can_be_left_out;
+use super::unique::{Concat, merge_equal};
 use super::value::QueryError;
 
 /// # Errors
@@ -25,19 +28,33 @@ pub fn build<'q>(
         BinaryOp::Or => {
             let shared = shared(&rhs_ids, &lhs_ids, count);
             if !lhs_ids.iter().any(|id| shared[*id]) {
-                return Ok(merge_equal(Box::new(Concat::new(vec![lhs, rhs]))));
+                return concatenated(plan.query, vec![lhs, rhs]);
             }
             let lhs = Materialized::of(plan.query, lhs)?;
-            let present = presence(plan, &lhs, &lhs_ids, &shared)?;
-            let rest = Masked::new(rhs, &rhs_ids, present, false);
-            Ok(merge_equal(Box::new(Concat::new(vec![Box::new(lhs), Box::new(rest)]))))
+            let present = presence(plan, &lhs, &lhs_ids, &shared, false)?;
+            let rest = Masked::new(plan.query, rhs, &rhs_ids, present, false)?;
+            concatenated(plan.query, vec![Box::new(lhs), Box::new(rest)])
         }
         op => {
             let shared = shared(&lhs_ids, &rhs_ids, count);
-            let present = presence(plan, rhs.as_ref(), &rhs_ids, &shared)?;
-            Ok(Box::new(Masked::new(lhs, &lhs_ids, present, op == BinaryOp::And)))
+            let all = !can_be_left_out(&binary.rhs, plan.query.facts);
+            let present = presence(plan, rhs.as_ref(), &rhs_ids, &shared, all)?;
+            if op == BinaryOp::And && !can_be_left_out(&binary.lhs, plan.query.facts) {
+                let is_absent = |index: &usize| present.of[lhs_ids[*index]].is_none();
+                let absent: Vec<usize> = (0..lhs_ids.len()).filter(is_absent).collect();
+                hear_out(plan.query, lhs.as_ref(), &absent)?;
+            }
+            let wants_presence = op == BinaryOp::And;
+            Ok(Box::new(Masked::new(plan.query, lhs, &lhs_ids, present, wants_presence)?))
         }
     }
+}
+
+fn concatenated<'q>(
+    query: &Query<'_>,
+    parts: Vec<BoxOperator<'q>>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    merge_equal(query, Box::new(Concat::new(query, parts)?))
 }
 
 /// The signatures of both sides.
@@ -54,12 +71,13 @@ struct Presence<'q> {
     _held: Held<'q>,
 }
 
-/// The presence of the wanted signatures.
+/// The presence of the wanted signatures. `all`: the others are evaluated as well, for what they have to tell.
 fn presence<'q>(
     plan: &Plan<'q>,
     operator: &dyn Operator,
     ids: &[usize],
     wanted: &[bool],
+    all: bool,
 ) -> Result<Presence<'q>, QueryError> {
     let mut present: Vec<Option<Bits>> = vec![None; wanted.len()];
     let (mut held, cost) = (plan.query.hold(0)?, series_cost(plan.timeline.count, 0));
@@ -68,10 +86,12 @@ fn presence<'q>(
         |chunk| {
             let (mut scratch, mut column) = (Scratch::default(), Column::default());
             let mut found = Vec::new();
-            for index in chunk.filter(|index| wanted[ids[*index]]) {
+            for index in chunk.filter(|index| all || wanted[ids[*index]]) {
                 plan.query.check()?;
                 operator.column(index, &mut scratch, &mut column)?;
-                found.push((ids[index], column.presence()));
+                if wanted[ids[index]] {
+                    found.push((ids[index], column.presence()));
+                }
             }
             Ok(found)
         },
@@ -104,19 +124,22 @@ struct Masked<'q> {
 
 impl<'q> Masked<'q> {
     fn new(
+        query: &Query<'_>,
         inner: BoxOperator<'q>,
         ids: &[usize],
         present: Presence<'q>,
         wants_presence: bool,
-    ) -> Masked<'q> {
+    ) -> Result<Masked<'q>, QueryError> {
         let (mut picks, mut series) = (Vec::new(), Vec::new());
         for (index, id) in ids.iter().enumerate() {
+            query.check_at(index)?;
             if present.of[*id].is_some() || !wants_presence {
                 picks.push((index, *id));
                 series.push(inner.series()[index].clone());
             }
         }
-        Masked { inner, series, picks, present, wants_presence }
+        query.keep_clones(series.len())?;
+        Ok(Masked { inner, series, picks, present, wants_presence })
     }
 }
 

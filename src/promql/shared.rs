@@ -1,17 +1,19 @@
 //! Expressions that a query has more than once: `sum(x) / (sum(x) + sum(y))` evaluates `sum(x)` once. The engine finds them in the
 //! tree, evaluates each before the rest is built, and [`Plan::build`] takes what is there.
 //!
+//! Its uses of samples count wherever it stands, as if it were evaluated there.
+//!
 //! What is shared is kept whole, so it is done only where little is kept: an expression over many series is cheaper evaluated
 //! twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::ast::ValueType;
-use super::ast::{Expr, ExprKind};
+use super::ast::{Expr, ExprKind, Span, ValueType};
 use super::check::value_type;
-use super::operator::{Materialized, Operator};
+use super::operator::{Materialized, SharedOperator};
 use super::plan::{Node, Plan};
 use super::query::column_cost;
+use super::tally::{Counting, Uses};
 use super::value::QueryError;
 use crate::sync::Arc;
 
@@ -26,16 +28,30 @@ const TEXT_MAX_BYTES: usize = 8 << 10;
 #[derive(Clone)]
 pub struct Shared<'q> {
     text: String,
-    value: Arc<dyn Operator + 'q>,
+    /// Where the user is told of it.
+    span: Span,
+    value: SharedOperator<'q>,
+    uses: Uses,
 }
 
-/// The value of an expression, if it is shared.
-pub fn find<'q>(shared: &[Shared<'q>], expr: &Expr) -> Option<Arc<dyn Operator + 'q>> {
+impl<'q> Shared<'q> {
+    /// The value, for a place where the expression stands.
+    pub fn take(&self, plan: &Plan<'q>) -> SharedOperator<'q> {
+        if plan.counting != Counting::Nothing {
+            plan.query.tally.add_uses(&self.uses);
+        }
+        self.value.clone()
+    }
+}
+
+/// An expression, if it is shared. Not before the place where it was evaluated, as where a parameter or a function of
+/// histograms is: the user is told of the first place in the query.
+pub fn find<'a, 'q>(shared: &'a [Shared<'q>], expr: &Expr) -> Option<&'a Shared<'q>> {
     if shared.is_empty() || !is_worth_sharing(expr) {
         return None;
     }
     let text = expr.to_string();
-    shared.iter().find(|shared| shared.text == text).map(|shared| shared.value.clone())
+    shared.iter().find(|shared| shared.text == text && shared.span <= expr.span)
 }
 
 /// The expressions that occur several times and are evaluated alike wherever they do, inner ones first.
@@ -56,19 +72,45 @@ pub fn repeated(expr: &Expr) -> Vec<&Expr> {
     repeated.into_iter().map(|(_, expr)| expr).collect()
 }
 
-/// Evaluates an expression to be shared; `None` if there would be too much to keep. An aggregation is kept as it is: its
-/// columns are there once it is built.
+/// Where the expressions stand that [`repeated`] finds, every time.
+pub fn places(expr: &Expr) -> BTreeSet<Span> {
+    let texts: HashSet<String> = repeated(expr).into_iter().map(Expr::to_string).collect();
+    let mut places = BTreeSet::new();
+    if !texts.is_empty() {
+        collect_places(expr, &texts, &mut places);
+    }
+    places
+}
+
+fn collect_places(expr: &Expr, texts: &HashSet<String>, places: &mut BTreeSet<Span>) {
+    if is_worth_sharing(expr) && texts.contains(&expr.to_string()) {
+        places.insert(expr.span);
+    }
+    children(expr, &mut |child| collect_places(child, texts, places));
+}
+
+/// Evaluates an expression to be shared; `None` if there would be too much to keep.
 pub fn evaluate<'q>(plan: &Plan<'q>, expr: &Expr) -> Result<Option<Shared<'q>>, QueryError> {
+    let before = plan.query.tally.snapshot();
+    let value = evaluate_whole(plan, expr)?;
+    let uses = plan.query.tally.take_uses(&before);
+    Ok(value.map(|value| Shared { text: expr.to_string(), span: expr.span, value, uses }))
+}
+
+/// An aggregation is kept as it is: its columns are there once it is built.
+fn evaluate_whole<'q>(
+    plan: &Plan<'q>,
+    expr: &Expr,
+) -> Result<Option<SharedOperator<'q>>, QueryError> {
     let Node::Vector(operator) = plan.build(expr)? else { return Ok(None) };
-    let text = expr.to_string();
     if let ExprKind::Aggregate(_) = expr.kind {
-        return Ok(Some(Shared { text, value: Arc::from(operator) }));
+        return Ok(Some(Arc::from(operator)));
     }
     let cost = column_cost(plan.timeline.count).saturating_mul(operator.series_count());
     if cost > SHARED_SAMPLES_MAX {
         return Ok(None);
     }
-    Ok(Some(Shared { text, value: Arc::new(Materialized::of(plan.query, operator)?) }))
+    Ok(Some(Arc::new(Materialized::of(plan.query, operator)?)))
 }
 
 /// Aggregations and joins look at many series and keep few.

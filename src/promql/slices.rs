@@ -17,13 +17,21 @@ pub struct Slices {
     width_ms: i64,
     /// How many samples a slice should have.
     samples: usize,
+    /// Samples that nobody needs are read, too.
+    is_gapless: bool,
     /// The last histogram of the slices taken, if somebody asks for it.
     pub last_histogram: Option<Arc<Histogram>>,
 }
 
 impl Slices {
     pub fn new(range: TimeRange, samples: usize) -> Slices {
-        Slices { rest: range, width_ms: FIRST_SLICE_MS, samples, last_histogram: None }
+        let (width_ms, is_gapless, last_histogram) = (FIRST_SLICE_MS, false, None);
+        Slices { rest: range, width_ms, samples, is_gapless, last_histogram }
+    }
+
+    /// The same slices, of which none is cut short or left out: for who must know the sample before each.
+    pub fn gapless(self) -> Slices {
+        Slices { is_gapless: true, ..self }
     }
 
     /// All in one.
@@ -50,7 +58,9 @@ impl Slices {
 
     /// Samples before `start` are not needed any more.
     pub fn skip_to(&mut self, start: Timestamp) {
-        self.rest.mint = self.rest.mint.max(start);
+        if !self.is_gapless {
+            self.rest.mint = self.rest.mint.max(start);
+        }
     }
 
     /// All samples up to here are in the slices taken.
@@ -92,5 +102,9 @@ mod tests {
         let next = TimeRange::new(2 * FIRST_SLICE_MS, 10 * FIRST_SLICE_MS - 1);
         assert_eq!(slices.take(), next);
         assert_eq!(Slices::whole(next).take(), next);
+        let mut slices = Slices::new(TimeRange::new(0, i64::MAX), 100).gapless();
+        let end = slices.take().maxt;
+        slices.skip_to(2 * FIRST_SLICE_MS);
+        assert_eq!(slices.take().mint, end + 1);
     }
 }

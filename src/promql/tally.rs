@@ -75,6 +75,27 @@ impl Tally {
         Some(used_at.iter().map(|used| used.load(Ordering::Relaxed)).collect())
     }
 
+    /// The uses since, which do not count any more.
+    pub fn take_uses(&self, since: &Snapshot) -> Uses {
+        let all = self.used.swap(since.used, Ordering::Relaxed) - since.used;
+        let before = since.used_at.iter().flatten();
+        let taken = self
+            .used_at
+            .iter()
+            .flatten()
+            .zip(before)
+            .map(|(used, before)| used.swap(*before, Ordering::Relaxed) - before);
+        Uses { all, at: taken.collect() }
+    }
+
+    /// Counts them again.
+    pub fn add_uses(&self, uses: &Uses) {
+        self.used.fetch_add(uses.all, Ordering::Relaxed);
+        for (used, more) in self.used_at.iter().flatten().zip(&uses.at) {
+            used.fetch_add(*more, Ordering::Relaxed);
+        }
+    }
+
     /// What there is now, for [`Tally::restore`].
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { read: self.read(), used: self.used(), used_at: self.used_at() }
@@ -89,6 +110,13 @@ impl Tally {
             used.store(before, Ordering::Relaxed);
         }
     }
+}
+
+/// Uses that were counted, in all and at each step if these are.
+#[derive(Debug, Clone)]
+pub struct Uses {
+    all: u64,
+    at: Vec<u64>,
 }
 
 /// Counts of one moment.
@@ -125,6 +153,18 @@ mod tests {
         assert!(tally.each_step(Counting::OneForAll).is_none());
         assert_eq!((tally.used(), tally.used_at()), (11, Some(vec![2, 7, 2])));
         assert!(Tally::new(3, false).each_step(Counting::Steps).is_none());
+    }
+
+    #[test]
+    fn what_is_done_once_may_count_again() {
+        let tally = Tally::new(2, true);
+        tally.add_used(Counting::OneForAll, 1);
+        let before = tally.snapshot();
+        tally.add_used(Counting::OneForAll, 4);
+        let uses = tally.take_uses(&before);
+        assert_eq!((tally.used(), tally.used_at()), (2, Some(vec![1, 1])));
+        (0..2).for_each(|_| tally.add_uses(&uses));
+        assert_eq!((tally.used(), tally.used_at()), (18, Some(vec![9, 9])));
     }
 
     #[test]

@@ -49,16 +49,8 @@ impl Operator for Watched<'_> {
         self.inner.series()
     }
 
-    fn series_count(&self) -> usize {
-        self.inner.series_count()
-    }
-
-    fn drops_names(&self) -> Option<bool> {
-        self.inner.drops_names()
-    }
-
-    fn one_name(&self) -> Option<&str> {
-        self.inner.one_name()
+    fn inner(&self) -> Option<&dyn Operator> {
+        Some(self.inner.as_ref())
     }
 
     fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {

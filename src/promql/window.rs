@@ -1,21 +1,23 @@
 //! Range vectors. A series is read once, a slice of time after the other, while a window slides over its samples;
 //! whoever consumes it sees the samples of one window per step. The two inputs are the range selector and the subquery.
 
-use super::ast::{Expr, ExprKind, MatrixSelector, Selector, Span};
+use std::ops::Range;
+
+use super::ast::{self, Expr, ExprKind, MatrixSelector, Selector};
 use super::functions::Window;
 use super::functions::extended::{self, Edges, extended_function};
+use super::functions::whole::Span;
 use super::operator::{Meta, Scratch};
 use super::plan::{Plan, unparen};
 use super::query::{Held, Query};
 use super::samples::samples_cost;
 use super::select::{RangeSelector, Reach};
 use super::slices::Slices;
+use super::spans::{Spans, WindowTimes, Windows};
 use super::subquery::SubqueryInput;
 use super::tally::Counting;
-use super::timeline::{TimeShift, Timeline};
 use super::value::{MatrixSeries, QueryError};
 use super::watched;
-use crate::model::Timestamp;
 use crate::model::groups::LabelGroups;
 use crate::read::Columns;
 
@@ -51,46 +53,12 @@ pub type Reading<'a> = Result<Held<'a>, QueryError>;
 pub struct RangeVector<'q> {
     pub query: &'q Query<'q>,
     pub input: Box<dyn RangeInput + 'q>,
-    pub timeline: Timeline,
-    pub shift: TimeShift,
-    pub range_ms: i64,
+    pub windows: Windows,
     /// `anchored` or `smoothed`: the windows hold samples beyond their range.
     pub edges: Option<Edges>,
-    /// How far beyond their range.
-    pub beyond: Reach,
     pub counting: Counting,
     /// Of the expression, for annotations.
-    pub span: Span,
-}
-
-/// Times and spans below this, in milliseconds, can be added up without a look at the limits of 64 bits.
-const TAME_MS: u64 = 1 << 60;
-
-/// Where a window lies.
-#[derive(Debug, Clone, Copy)]
-struct WindowTimes {
-    eval_time: Timestamp,
-    /// Excluded.
-    start: Timestamp,
-    end: Timestamp,
-    /// The same with what is needed beyond the range.
-    first: Timestamp,
-    last: Timestamp,
-}
-
-/// The samples of one window lie at `from..to`.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    from: usize,
-    to: usize,
-    /// Its histograms.
-    histograms: (usize, usize),
-    /// Excluded, samples beyond the range included.
-    first: Timestamp,
-    last: Timestamp,
-    start: Timestamp,
-    end: Timestamp,
-    eval_time: Timestamp,
+    pub span: ast::Span,
 }
 
 /// Samples that windows may visit between two looks at the deadline: some milliseconds of the dearest functions.
@@ -98,20 +66,13 @@ const VISITS_PER_CHECK: usize = 1 << 20;
 /// What a step counts besides the samples of its window.
 const STEP_VISITS: usize = 1 << 10;
 
-/// How far the windows of one series have come.
-#[derive(Clone, Copy, Default)]
-struct Sweep {
-    step: usize,
-    /// The samples of the last window.
-    from: usize,
-    to: usize,
-    histograms: (usize, usize),
-    /// Floats that no window needs any more and that are not kept.
+/// Samples of a series and the windows that they fill.
+pub struct Slice<'a> {
+    pub samples: &'a Columns,
+    pub spans: &'a mut Spans,
+    /// Floats of the series before these that are not kept.
     dropped: u64,
-    is_tame: bool,
-    /// Visits since the last look at the deadline.
-    unchecked: usize,
-    queryable: u64,
+    windows: Windows,
 }
 
 impl<'q> RangeVector<'q> {
@@ -132,18 +93,10 @@ impl<'q> RangeVector<'q> {
                 let shift = query.frame.shift(&subquery.time)?;
                 let range_ms = query.frame.positive_duration_ms(&subquery.range)?;
                 let input = Box::new(SubqueryInput::new(plan, subquery, shift, range_ms)?);
-                let (timeline, counting, span) = (plan.timeline, plan.counting, expr.span);
-                Ok(RangeVector {
-                    query,
-                    input,
-                    timeline,
-                    shift,
-                    range_ms,
-                    edges: None,
-                    beyond: Reach::NONE,
-                    counting,
-                    span,
-                })
+                let (timeline, beyond) = (plan.timeline, Reach::NONE);
+                let windows = Windows { timeline, shift, range_ms, beyond };
+                let (counting, span) = (plan.counting, expr.span);
+                Ok(RangeVector { query, input, windows, edges: None, counting, span })
             }
             _ => Err(QueryError::Unsupported("this kind of range vector".to_string())),
         }
@@ -152,7 +105,7 @@ impl<'q> RangeVector<'q> {
     fn of_selector(
         plan: &Plan<'q>,
         matrix: &MatrixSelector,
-        span: Span,
+        span: ast::Span,
     ) -> Result<RangeVector<'q>, QueryError> {
         let &Plan { query, timeline, counting, .. } = plan;
         let shift = query.frame.shift(&matrix.selector.time)?;
@@ -162,7 +115,8 @@ impl<'q> RangeVector<'q> {
         let reach = reach_of(query, &matrix.selector, range_ms);
         let input = RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?;
         let input = Box::new(input.detecting_resets(plan.detects_resets));
-        Ok(RangeVector { query, input, timeline, shift, range_ms, edges, beyond, counting, span })
+        let windows = Windows { timeline, shift, range_ms, beyond };
+        Ok(RangeVector { query, input, windows, edges, counting, span })
     }
 
     /// The range vector for `user`, a function that takes only windows without samples beyond their range.
@@ -173,128 +127,51 @@ impl<'q> RangeVector<'q> {
         }
     }
 
-    /// Calls `visit` with every window of series `index` that holds samples. Reads slice by slice and keeps what
-    /// later windows need.
+    /// Calls `visit` with every window of series `index` that holds samples.
     pub fn for_each_window(
         &self,
         index: usize,
         scratch: &mut Scratch,
         mut visit: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        self.for_each_place(index, scratch, |step, _, window| visit(step, window))
+        self.for_each_slice(index, scratch, |slice| {
+            slice.for_each_window(self.query, |step, _, window| visit(step, window))
+        })
     }
 
-    /// [`RangeVector::for_each_window`] that also tells the number of the first float of the window in its series.
-    pub fn for_each_place(
+    /// Calls `visit` with the windows of series `index`, as many at a time as one reading fills. Keeps from reading to reading
+    /// what later windows need.
+    pub fn for_each_slice(
         &self,
         index: usize,
         scratch: &mut Scratch,
-        mut visit: impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
+        mut visit: impl FnMut(&mut Slice<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let (query, mut slices) = (self.query, self.input.slices());
-        let (mut held, mut sweep) =
-            (query.hold(0)?, Sweep { is_tame: self.is_tame(), ..Sweep::default() });
+        let (query, windows, mut slices) = (self.query, self.windows, self.input.slices());
+        let (mut held, mut step, mut dropped) = (query.hold(0)?, 0, 0);
         scratch.samples.clear();
-        while sweep.step < self.timeline.count {
-            held.absorb(self.input.read_next(index, &mut slices, scratch)?);
-            sweep = self.sweep(&scratch.samples, slices.read_to(), sweep, &mut visit)?;
-            if sweep.step < self.timeline.count {
-                let slot = self.slot(&scratch.samples, &sweep);
-                slices.skip_to(slot.first.saturating_add(1));
-                scratch.samples.drop_front(slot.from, slot.histograms.0);
-                sweep.dropped += slot.from as u64;
-                (sweep.from, sweep.to) = (0, slot.to - slot.from);
-                sweep.histograms = (0, slot.histograms.1 - slot.histograms.0);
-                held.shrink(samples_cost(&scratch.samples));
+        while step < windows.timeline.count {
+            if step == 0 || slices.read_to() < windows.times(step).last {
+                held.absorb(self.input.read_next(index, &mut slices, scratch)?);
+            }
+            let Scratch { samples, spans, .. } = scratch;
+            let spans = spans.find(windows, step, slices.read_to(), &samples.timestamps);
+            step = spans.end_step();
+            let mut slice = Slice { samples, spans, dropped, windows };
+            slice.count_used(query, self.counting);
+            visit(&mut slice)?;
+            if step < windows.timeline.count {
+                let first = windows.times(step).first;
+                slices.skip_to(first.saturating_add(1));
+                let floats = samples.timestamps.partition_point(|time| *time <= first);
+                let histograms =
+                    samples.histograms.partition_point(|sample| sample.timestamp <= first);
+                samples.drop_front(floats, histograms);
+                dropped += floats as u64;
+                held.shrink(samples_cost(samples));
             }
         }
-        query.count_used(self.counting, sweep.queryable);
         Ok(())
-    }
-
-    /// Visits the windows that end by `read_to`, from `sweep` on. Returns where that ends.
-    fn sweep(
-        &self,
-        samples: &Columns,
-        read_to: Timestamp,
-        mut sweep: Sweep,
-        visit: &mut impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
-    ) -> Result<Sweep, QueryError> {
-        let each_step = self.query.tally.each_step(self.counting);
-        while sweep.step < self.timeline.count {
-            self.query.check_canceled()?;
-            let slot = self.slot(samples, &sweep);
-            if slot.last > read_to {
-                break;
-            }
-            (sweep.from, sweep.to, sweep.histograms) = (slot.from, slot.to, slot.histograms);
-            let visited = slot.to - slot.from + slot.histograms_cost(samples);
-            sweep.unchecked += STEP_VISITS + visited;
-            if sweep.unchecked >= VISITS_PER_CHECK {
-                sweep.unchecked = 0;
-                self.query.check()?;
-            }
-            if visited > 0 {
-                sweep.queryable += visited as u64;
-                each_step.inspect(|each_step| each_step.add(sweep.step, visited));
-                visit(sweep.step, sweep.dropped + slot.from as u64, &slot.window(samples))?;
-            }
-            sweep.step += 1;
-        }
-        Ok(sweep)
-    }
-
-    fn times(&self, step: usize) -> WindowTimes {
-        let eval_time = self.timeline.time(step);
-        let end = self.shift.apply(eval_time);
-        let start = end.saturating_sub(self.range_ms);
-        let first = start.saturating_sub(self.beyond.back_ms);
-        let last = end.saturating_add(self.beyond.ahead_ms);
-        WindowTimes { eval_time, start, end, first, last }
-    }
-
-    /// The same where no sum can leave 64 bits: several times cheaper.
-    #[inline]
-    fn times_within(&self, step: usize) -> WindowTimes {
-        let eval_time = self.timeline.start + step as i64 * self.timeline.step_ms;
-        let end = self.shift.at.unwrap_or(eval_time) - self.shift.offset_ms;
-        let start = end - self.range_ms;
-        let (first, last) = (start - self.beyond.back_ms, end + self.beyond.ahead_ms);
-        WindowTimes { eval_time, start, end, first, last }
-    }
-
-    fn is_tame(&self) -> bool {
-        let Reach { back_ms, ahead_ms } = self.beyond;
-        let ends = [self.timeline.start, self.timeline.end(), self.shift.at.unwrap_or(0)];
-        let spans = [self.shift.offset_ms, self.range_ms, back_ms, ahead_ms];
-        ends.iter().chain(&spans).all(|ms| ms.unsigned_abs() < TAME_MS)
-    }
-
-    /// Times never fall from step to step, so both edges only move right.
-    #[inline]
-    fn slot(&self, samples: &Columns, sweep: &Sweep) -> Slot {
-        let Sweep {
-            mut from, mut to, histograms: (mut first_histogram, mut next_histogram), ..
-        } = *sweep;
-        let WindowTimes { eval_time, start, end, first, last } = match sweep.is_tame {
-            true => self.times_within(sweep.step),
-            false => self.times(sweep.step),
-        };
-        while to < samples.floats.len() && samples.timestamps[to] <= last {
-            to += 1;
-        }
-        while from < to && samples.timestamps[from] <= first {
-            from += 1;
-        }
-        let histogram_time = |index: usize| samples.histograms[index].timestamp;
-        while next_histogram < samples.histograms.len() && histogram_time(next_histogram) <= last {
-            next_histogram += 1;
-        }
-        while first_histogram < next_histogram && histogram_time(first_histogram) <= first {
-            first_histogram += 1;
-        }
-        let histograms = (first_histogram, next_histogram);
-        Slot { from, to, histograms, first, last, start, end, eval_time }
     }
 
     /// The samples themselves, of an instant query.
@@ -358,21 +235,78 @@ pub fn reach_of(query: &Query<'_>, selector: &Selector, range_ms: i64) -> Reach 
     Reach { back_ms: range_ms.saturating_add(beyond.back_ms), ..beyond }
 }
 
-impl Slot {
-    fn histograms_cost(&self, samples: &Columns) -> usize {
-        let histograms = &samples.histograms[self.histograms.0..self.histograms.1];
+impl Slice<'_> {
+    /// Calls `visit` with the step of every window that holds samples, with the number of its first float in its series, and
+    /// with the window.
+    pub fn for_each_window(
+        &self,
+        query: &Query<'_>,
+        mut visit: impl FnMut(usize, u64, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let (mut unchecked, mut histograms) = (0, 0..0);
+        for (step, span) in (self.spans.first_step..).zip(&self.spans.of) {
+            query.check_canceled()?;
+            let times = self.windows.times(step);
+            histograms = self.histograms_in(times, histograms);
+            let visited = span.range().len() + self.cost_of(&histograms);
+            unchecked += STEP_VISITS + visited;
+            if unchecked >= VISITS_PER_CHECK {
+                unchecked = 0;
+                query.check()?;
+            }
+            if visited > 0 {
+                let window = self.window(times, *span, histograms.clone());
+                visit(step, self.dropped + u64::from(span.from), &window)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The histograms of a window, given those of one before.
+    fn histograms_in(&self, times: WindowTimes, before: Range<usize>) -> Range<usize> {
+        let Range { start: mut from, end: mut to } = before;
+        let histograms = &self.samples.histograms;
+        while to < histograms.len() && histograms[to].timestamp <= times.last {
+            to += 1;
+        }
+        while from < to && histograms[from].timestamp <= times.first {
+            from += 1;
+        }
+        from..to
+    }
+
+    fn cost_of(&self, histograms: &Range<usize>) -> usize {
+        let histograms = &self.samples.histograms[histograms.clone()];
         histograms.iter().map(|sample| sample.histogram.sample_cost()).sum()
     }
 
-    fn window<'a>(&self, samples: &'a Columns) -> Window<'a> {
+    fn window(&self, times: WindowTimes, span: Span, histograms: Range<usize>) -> Window<'_> {
         Window {
-            timestamps: &samples.timestamps[self.from..self.to],
-            values: &samples.floats[self.from..self.to],
-            starts: samples.starts.get(self.from..self.to).unwrap_or(&[]),
-            histograms: &samples.histograms[self.histograms.0..self.histograms.1],
-            range_start: self.start,
-            range_end: self.end,
-            eval_time: self.eval_time,
+            timestamps: &self.samples.timestamps[span.range()],
+            values: &self.samples.floats[span.range()],
+            starts: self.samples.starts.get(span.range()).unwrap_or(&[]),
+            histograms: &self.samples.histograms[histograms],
+            range_start: times.start,
+            range_end: times.end,
+            eval_time: times.eval_time,
         }
+    }
+
+    /// Counts the samples of all windows as used.
+    fn count_used(&self, query: &Query<'_>, counting: Counting) {
+        let each_step = query.tally.each_step(counting);
+        let mut used = self.spans.visits;
+        if each_step.is_some() || !self.samples.histograms.is_empty() {
+            let mut histograms = 0..0;
+            for (step, span) in (self.spans.first_step..).zip(&self.spans.of) {
+                histograms = self.histograms_in(self.windows.times(step), histograms);
+                let cost = self.cost_of(&histograms);
+                used += cost as u64;
+                each_step
+                    .as_ref()
+                    .inspect(|each_step| each_step.add(step, span.range().len() + cost));
+            }
+        }
+        query.count_used(counting, used);
     }
 }

@@ -11,6 +11,8 @@ use crate::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct MemorySource {
     series: BTreeMap<Labels, Samples>,
+    /// There is, or was to be, a sample that is not a float without a known start time.
+    has_others: bool,
 }
 
 type Samples = BTreeMap<Timestamp, MemorySample>;
@@ -44,6 +46,7 @@ impl MemorySource {
 
     /// Adds a sample; the first one of a series at a time stays.
     pub fn add_sample(&mut self, labels: &Labels, timestamp: Timestamp, sample: MemorySample) {
+        self.has_others |= sample.start != 0 || !matches!(sample.value, MemoryValue::Float(_));
         let samples = match self.series.get_mut(labels) {
             Some(samples) => samples,
             None => self.series.entry(labels.clone()).or_default(),
@@ -107,6 +110,14 @@ impl Source for MemorySource {
         let selected = self.selected(matchers, range);
         let values: BTreeSet<&str> = selected.filter_map(|(labels, _)| labels.get(name)).collect();
         Ok(values.into_iter().map(str::to_string).collect())
+    }
+
+    fn may_have_label(&self, name: &str) -> bool {
+        self.series.keys().any(|labels| labels.get(name).is_some())
+    }
+
+    fn has_only_floats(&self) -> bool {
+        !self.has_others
     }
 }
 

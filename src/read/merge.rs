@@ -2,14 +2,16 @@
 //! stays. What a query reads is one of these over blocks, spills and memory; it knows nothing of what its sources are.
 //!
 //! A selection merges the sorted label sets of its sources two by two, halves first. Where they hold the same series, the usual
-//! case, that is one comparison for equality per series and source; where they hold others, one per level.
+//! case, that is one comparison for equality per series and source; where they hold others, one per level. It does so when
+//! it is first asked for something that depends on it, since whoever selects may find the parts too large.
 
 use std::ops::Range;
 
+use super::buffers::Buffers;
 use super::merge_columns::ColumnsMerge;
 use super::{Columns, Estimate, ReadError, SeriesSet, Source};
 use crate::model::{Labels, Matcher, TimeRange};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, OnceLock};
 
 /// The sources, the most trusted first.
 #[derive(Clone)]
@@ -54,7 +56,7 @@ impl Source for MergeSource {
         }
         match sets.len() {
             1 => Ok(sets.remove(0)),
-            _ => Ok(Box::new(MergedSet::new(sets)?)),
+            _ => Ok(Box::new(MergedSet::new(sets))),
         }
     }
 
@@ -87,10 +89,16 @@ impl Source for MergeSource {
     }
 }
 
-/// A selection from several sources. Entries are the series of all sets, numbered through: those of the first set, then those
-/// of the second, and so on.
+/// A selection from several sources.
 struct MergedSet {
     sets: Vec<Box<dyn SeriesSet>>,
+    merged: OnceLock<Merged>,
+    buffers: Buffers<ColumnsMerge>,
+}
+
+/// Which series of several sets are the same. Entries are the series of all sets, numbered through: those of the first set,
+/// then those of the second, and so on.
+struct Merged {
     /// The number of the first entry of each set.
     bases: Vec<usize>,
     labels: Vec<Labels>,
@@ -98,13 +106,12 @@ struct MergedSet {
     heads: Vec<u32>,
     /// Per entry the next one of the same series, in a later set; `LAST` if there is none.
     next: Vec<u32>,
-    scratch: Mutex<Vec<ColumnsMerge>>,
 }
 
 const LAST: u32 = u32::MAX;
 
-impl MergedSet {
-    fn new(sets: Vec<Box<dyn SeriesSet>>) -> Result<MergedSet, ReadError> {
+impl Merged {
+    fn new(sets: &[Box<dyn SeriesSet>]) -> Result<Merged, ReadError> {
         let lists = sets.iter().map(|set| set.labels()).collect::<Result<Vec<_>, _>>()?;
         let mut bases = vec![0];
         for list in &lists {
@@ -114,27 +121,49 @@ impl MergedSet {
         let heads = merge.merge(0..lists.len());
         let LabelsMerge { entries, next, .. } = merge;
         let labels = heads.iter().map(|head| entries[*head as usize].clone()).collect();
-        Ok(MergedSet { sets, bases, labels, heads, next, scratch: Mutex::new(Vec::new()) })
+        Ok(Merged { bases, labels, heads, next })
+    }
+}
+
+impl MergedSet {
+    fn new(sets: Vec<Box<dyn SeriesSet>>) -> MergedSet {
+        MergedSet { sets, merged: OnceLock::new(), buffers: Buffers::default() }
+    }
+
+    fn merged(&self) -> Result<&Merged, ReadError> {
+        if let Some(merged) = self.merged.get() {
+            return Ok(merged);
+        }
+        let merged = Merged::new(&self.sets)?;
+        Ok(self.merged.get_or_init(|| merged))
     }
 
     /// Set and index in it of the parts of a series, in order of priority.
-    fn parts(&self, series: usize) -> impl Iterator<Item = (&dyn SeriesSet, usize)> {
-        let following = |entry: &u32| Some(self.next[*entry as usize]).filter(|next| *next != LAST);
-        std::iter::successors(Some(self.heads[series]), following).map(|entry| {
+    fn parts_of(
+        &self,
+        series: usize,
+    ) -> Result<impl Iterator<Item = (&dyn SeriesSet, usize)>, ReadError> {
+        let Merged { bases, heads, next, .. } = self.merged()?;
+        let following = |entry: &u32| Some(next[*entry as usize]).filter(|next| *next != LAST);
+        Ok(std::iter::successors(Some(heads[series]), following).map(|entry| {
             let entry = entry as usize;
-            let set = self.bases.partition_point(|base| *base <= entry) - 1;
-            (self.sets[set].as_ref(), entry - self.bases[set])
-        })
+            let set = bases.partition_point(|base| *base <= entry) - 1;
+            (self.sets[set].as_ref(), entry - bases[set])
+        }))
     }
 }
 
 impl SeriesSet for MergedSet {
     fn labels(&self) -> Result<&[Labels], ReadError> {
-        Ok(&self.labels)
+        Ok(&self.merged()?.labels)
     }
 
     fn len(&self) -> usize {
-        self.labels.len()
+        self.merged().map_or(0, |merged| merged.labels.len())
+    }
+
+    fn parts(&self) -> &[Box<dyn SeriesSet>] {
+        &self.sets
     }
 
     fn may_have_label(&self, name: &str) -> bool {
@@ -142,17 +171,38 @@ impl SeriesSet for MergedSet {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        let mut parts = self.parts(index);
+        let mut parts = self.parts_of(index)?;
         if let (Some((set, part)), None) = (parts.next(), parts.next()) {
             return set.read(part, range, out);
         }
-        let mut merge = self.scratch.lock().pop().unwrap_or_default();
+        let mut merge = self.buffers.of(index);
         merge.clear();
-        for (set, part) in self.parts(index) {
+        for (set, part) in self.parts_of(index)? {
             set.read(part, range, merge.add_part())?;
         }
         merge.merge_into(out);
-        self.scratch.lock().push(merge);
+        Ok(())
+    }
+
+    /// Mostly, the last source has the newest samples.
+    fn read_newest(
+        &self,
+        index: usize,
+        mut range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        let parts: Vec<_> = self.parts_of(index)?.collect();
+        if let [(set, part)] = parts[..] {
+            return set.read_newest(part, range, out);
+        }
+        let mut merge = self.buffers.of(index);
+        merge.clear();
+        out.clear();
+        let found = merge.add_part();
+        for (set, part) in parts.into_iter().rev() {
+            set.read_newest(part, range, found)?;
+            out.keep_newest(found, &mut range);
+        }
         Ok(())
     }
 
@@ -262,7 +312,13 @@ mod tests {
         for index in 0..expected.len() {
             // Also a part of what was selected, as windows of a query read it.
             for range in [r, TimeRange::new(r.mint, r.mint.saturating_add(10).min(r.maxt))] {
-                assert_eq!(read(&*set, index, range), read(&*expected, index, range));
+                let samples = read(&*expected, index, range);
+                assert_eq!(read(&*set, index, range), samples);
+                let mut newest = Columns::default();
+                set.read_newest(index, range, &mut newest).unwrap();
+                assert_eq!(newest.timestamps.last(), samples.last().map(|(time, _)| time));
+                let bits = newest.floats.last().map(|value| value.to_bits());
+                assert_eq!(bits, samples.last().map(|(_, bits)| *bits));
             }
         }
         let names = |source: &dyn Source| source.label_names(matchers, r).unwrap();

@@ -1,6 +1,7 @@
 //! The one read interface: what a query sees of the data, wherever it lies. The head, and later blocks, implement
 //! [`Source`], [`merge`] makes one of several; `promql` and `api` know nothing else of storage.
 
+pub mod buffers;
 pub mod memory;
 pub mod merge;
 pub mod merge_columns;
@@ -37,6 +38,16 @@ pub trait Source: Send + Sync {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Result<Vec<String>, ReadError>;
+
+    /// May any series have a label of this name? A look that is cheap, and may be wrong if it says yes.
+    fn may_have_label(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// Are all samples floats without a known start time? A look that is cheap, and may be wrong if it says no.
+    fn has_only_floats(&self) -> bool {
+        false
+    }
 }
 
 /// How much there is to read, about.
@@ -51,8 +62,15 @@ pub trait SeriesSet: Send + Sync {
     /// The label sets, unique, and sorted if they are asked for before anything is read.
     fn labels(&self) -> Result<&[Labels], ReadError>;
 
-    /// How many series there are; does not need their labels. None once these could not be read.
+    /// How many series there are; does not need their labels, unless there are [`SeriesSet::parts`]. None once these
+    /// could not be read.
     fn len(&self) -> usize;
+
+    /// The selections that this one merges: it has at least as many series as any of them, and makes their labels to
+    /// tell how many.
+    fn parts(&self) -> &[Box<dyn SeriesSet>] {
+        &[]
+    }
 
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -72,6 +90,16 @@ pub trait SeriesSet: Send + Sync {
     /// Replaces the contents of `out` with the samples of series `index` within the range, in order of time.
     /// Staleness markers are samples like others here.
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError>;
+
+    /// As [`SeriesSet::read`], but only the last of these samples must be there; those before it may be missing.
+    fn read_newest(
+        &self,
+        index: usize,
+        range: TimeRange,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        self.read(index, range, out)
+    }
 
     /// What a user must know about the completeness of this selection: one sentence each.
     fn warnings(&self) -> Vec<String> {
@@ -131,6 +159,20 @@ impl Columns {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Becomes `found` if that has any samples; what is older than its last one is then no longer in the range.
+    pub fn keep_newest(&mut self, found: &mut Columns, range: &mut TimeRange) {
+        if let Some(newest) = found.newest() {
+            range.mint = newest;
+            std::mem::swap(self, found);
+        }
+    }
+
+    /// The time of the last sample.
+    fn newest(&self) -> Option<Timestamp> {
+        let histogram = self.histograms.last().map(|sample| sample.timestamp);
+        self.timestamps.last().copied().max(histogram)
     }
 
     /// Moves all samples of `other`, which come later, to the end.

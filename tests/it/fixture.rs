@@ -9,7 +9,7 @@ use silverback::db::{Db, Options, SubmitError, Threads};
 use silverback::fs::sim::SimDisk;
 use silverback::ingest::remote_write_v1;
 use silverback::model::{Batch, Labels, Matcher, Outcome, TimeRange};
-use silverback::read::{Columns, Source};
+use silverback::read::{Columns, SeriesSet, Source};
 use silverback::sync::{Arc, Mutex};
 
 /// The clock of these databases, far ahead of the samples.
@@ -103,8 +103,25 @@ pub fn contents(source: &dyn Source) -> Contents {
         for (timestamp, value) in columns.timestamps.iter().zip(&columns.floats) {
             contents.insert((labels.to_string(), *timestamp), value.to_bits());
         }
+        assert_newest(&*set, index, &columns);
     }
     contents
+}
+
+/// Asking a series, all of which is given, for the newest sample up to some times gives what reading everything does.
+fn assert_newest(set: &dyn SeriesSet, index: usize, all: &Columns) {
+    let times = &all.timestamps;
+    let ends = [times.len() / 2, times.len().saturating_sub(1)].map(|at| times.get(at));
+    let ends = ends.into_iter().flatten().flat_map(|time| [time - 1, *time]);
+    for maxt in ends.chain([i64::MAX]) {
+        let mut newest = Columns::default();
+        set.read_newest(index, TimeRange::new(i64::MIN, maxt), &mut newest).unwrap();
+        let expected = times.partition_point(|time| *time <= maxt).checked_sub(1);
+        let expected = expected.map(|at| (times[at], all.floats[at].to_bits()));
+        let found =
+            newest.timestamps.last().copied().zip(newest.floats.last().map(|v| v.to_bits()));
+        assert_eq!(found, expected, "newest up to {maxt}");
+    }
 }
 
 /// What contents become by these points: the first value of a series at a time stays.

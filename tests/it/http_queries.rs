@@ -189,6 +189,18 @@ async fn a_plan_tells_what_a_query_will_cost() {
 }
 
 #[tokio::test]
+async fn a_plan_tells_what_is_read_in_place_of_a_selector() {
+    let fixture = filled(ApiOptions::default()).await;
+    let form = "query=m_total{job=\"0\"}/rate(m_total[1m])&start=100&end=200&step=50";
+    let data = fixture.post_form("/api/v1/query_explain", form).await.data();
+    let narrowed = find(&data["plan"], "m_total[1m]");
+    assert_eq!(narrowed["readAs"], "m_total{job=\"0\"}[1m]");
+    let other = find(&data["plan"], "m_total{job=\"0\"}");
+    assert!(other.get("readAs").is_none());
+    assert_eq!(narrowed["estimated"]["series"], other["estimated"]["series"]);
+}
+
+#[tokio::test]
 async fn a_plan_is_measured_when_asked_for() {
     for threads in [1, 2] {
         let fixture =

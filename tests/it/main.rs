@@ -14,8 +14,8 @@
 //! * `model`: random histories of a database against a map, which is in `history`
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones;
 //!   `promql_generator` makes random expressions of `choices`, `promql_words` are all words there are
-//! * `promql_oracle`: the engine against the `oracle`, which evaluates them in the simplest way; `promql_ranked`: what it
-//!   cannot know, since the engine chooses
+//! * `promql_oracle`: the engine against the `oracle`, which evaluates them in the simplest way; `promql_crossing`: joins of
+//!   which less is read; `promql_ranked`: what the oracle cannot know, since the engine chooses
 //! * `http_api`, `http_write`, `http_admin`, `http_queries`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
@@ -51,6 +51,7 @@ mod ladder;
 mod manifest_format;
 mod model;
 mod oracle;
+mod promql_crossing;
 mod promql_generator;
 mod promql_oracle;
 mod promql_parse;

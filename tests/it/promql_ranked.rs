@@ -12,6 +12,7 @@ use crate::choices::Choices;
 use crate::oracle::aggregate::key;
 use crate::oracle::case::{Case, Frame};
 use crate::oracle::compare::{expected, over_range};
+use crate::oracle::data::source;
 use crate::oracle::outcome::{Outcome, outcome, same_float, same_value};
 use crate::oracle::value::{LabelMap, Value};
 use crate::promql_oracle::run_cases;
@@ -35,7 +36,7 @@ impl Input {
         }
         let expected = expected(&case.data, &expr, &case.frame, case.frame.steps);
         // The engine looks at some times that the oracle does not look at, and may fail there.
-        if expected.doubtful || over_range(&case.data, &case.text, &case.frame).is_err() {
+        if expected.doubtful || over_range(&source(&case.data), &case.text, &case.frame).is_err() {
             return None;
         }
         let outcome = expected.outcome.ok()?;
@@ -45,7 +46,7 @@ impl Input {
     /// What the engine makes of an aggregation of the input.
     fn aggregated(&self, start: &str) -> Result<Outcome, String> {
         let text = format!("{start}{})", self.case.text);
-        let got = over_range(&self.case.data, &text, &self.case.frame);
+        let got = over_range(&source(&self.case.data), &text, &self.case.frame);
         got.map(|got| outcome(&got)).map_err(|error| format!("{text}: {error}"))
     }
 }

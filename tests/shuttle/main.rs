@@ -6,6 +6,7 @@
 //! `RUSTFLAGS='--cfg shuttle' cargo test --profile shuttle --target-dir target/shuttle -p shuttle-tests`
 //!
 //! * `queue`: the commit queue and group commit.
+//! * `budget`: what the threads of a query hold together.
 //! * `appliers`: the queues before the shards, and a seal among the requests.
 //! * `database`: a whole database with its own threads: what is acknowledged is there once, while samples move down the
 //!   ladder and while another head takes the place of the present one.
@@ -15,6 +16,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 mod appliers;
+mod budget;
 mod database;
 mod orders;
 mod queue;

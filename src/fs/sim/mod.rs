@@ -423,6 +423,10 @@ impl Blob for SimBlob {
         drop(self.disk.begin(Kind::Read)?);
         Ok(self.content.slice(range_within(self.content.len(), offset, len)?))
     }
+
+    fn populate(&self, offset: u64, len: usize) -> io::Result<()> {
+        self.bytes(offset, len).map(drop)
+    }
 }
 
 /// The content of a file as it was when it was opened.

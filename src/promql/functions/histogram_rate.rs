@@ -7,7 +7,7 @@
 //! 3. Extrapolation goes by the count.
 
 use super::combine::{add, subtract};
-use super::extrapolation::{Before, Extent, stretch};
+use super::extrapolation::{Extent, Stretch};
 use super::started::{Life, note_overlaps};
 use super::{Remark, Remarks, Window, seconds};
 use crate::model::Histogram;
@@ -37,7 +37,8 @@ pub fn delta(window: &Window<'_>, remarks: &mut Remarks) -> Option<Histogram> {
     subtract(&mut difference, &first.histogram, remarks)?;
     note_counters([first, last], remarks);
     finish(&mut difference, window.histograms);
-    difference.scale(stretch(window, extent(window.histograms), Before::Nothing).factor());
+    let range = (window.range_start, window.range_end);
+    difference.scale(Stretch::of(range, extent(window.histograms)).factor());
     Some(difference)
 }
 
@@ -94,11 +95,12 @@ fn counted(window: &Window<'_>, remarks: &mut Remarks) -> Option<(Histogram, f64
         }
     }
     finish(&mut increase, relevant);
-    let before = match start {
-        Some(start) => Before::Started(start),
-        None => Before::Counter { first: first.histogram.count, increase: increase.count },
+    let (range, extent) = ((window.range_start, window.range_end), extent(samples));
+    let stretch = match start {
+        Some(start) => Stretch::since(range, extent, start),
+        None => Stretch::of(range, extent).of_counter(first.histogram.count, increase.count),
     };
-    Some((increase, stretch(window, extent(samples), before).factor()))
+    Some((increase, stretch.factor()))
 }
 
 /// Was the counter reset between two samples, by their values or by when they started?

@@ -14,16 +14,15 @@ impl Kahan {
         Kahan { sum: start, compensation: 0.0 }
     }
 
+    /// Without branches, so that several sums can be added to at once.
+    #[inline]
     pub fn add(&mut self, value: f64) {
         let total = self.sum + value;
-        if total.is_infinite() {
-            // The lost digits of an infinity are not a number.
-            self.compensation = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.compensation += (self.sum - total) + value;
-        } else {
-            self.compensation += (value - total) + self.sum;
-        }
+        // What rounding has lost, whichever of the two is larger (Knuth, TAOCP volume 2, section 4.2.2).
+        let added = total - self.sum;
+        let lost = (self.sum - (total - added)) + (value - added);
+        // The lost digits of an infinity are not a number.
+        self.compensation = if total.is_infinite() { 0.0 } else { self.compensation + lost };
         self.sum = total;
     }
 

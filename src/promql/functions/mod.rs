@@ -24,13 +24,14 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod transitions;
+pub mod whole;
 
 pub use date::date_function;
 pub use lookup::range_function;
 pub use math::math_function;
 pub use mixed::{MixedFunction, mixed_function, uses_start_times};
 pub use over_time::factor_problem;
-pub use sliding::{SlidingFunction, sliding_function};
+pub use sliding::{Sliding, SlidingFunction, sliding_function};
 pub use table::{signature, signatures};
 
 pub use remarks::{Remark, Remarks};

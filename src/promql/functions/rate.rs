@@ -2,10 +2,8 @@
 //! `resets` (Prometheus docs, "Query functions"). Called by the engine once per series and step. Windows of floats
 //! alone, and nothing known of when a counter started: the others are in `histogram_rate` and `started`.
 
-use super::extrapolation::{Before, Extent, Stretch, stretch};
+use super::extrapolation::{Extent, Stretch};
 use super::{Window, seconds};
-
-const MS_PER_SECOND: f64 = 1000.0;
 
 /// Per-second increase of a counter over the window, extrapolated to its edges.
 pub fn rate(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
@@ -20,19 +18,22 @@ pub fn increase(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
 /// `increase` or `rate` of a window whose resets have lost so much.
 #[inline]
 pub fn counter_increase(window: &Window<'_>, lost: f64, per_second: bool) -> Option<f64> {
-    let (difference, Stretch { reached_ms, sampled_ms }) = extrapolated(window, Some(lost))?;
+    let [first, .., last] = window.values else { return None };
+    let increase = last - first + lost;
+    let stretch = stretch(window)?.of_counter(*first, increase);
     Some(match per_second {
         true => {
             let range_ms = (window.range_end - window.range_start) as f64;
-            difference * (reached_ms * MS_PER_SECOND / (sampled_ms * range_ms))
+            increase * stretch.factor_per_second(range_ms)
         }
-        false => difference * (reached_ms / sampled_ms),
+        false => increase * stretch.factor(),
     })
 }
 
 /// Difference of a gauge over the window, extrapolated to its edges.
 pub fn delta(window: &Window<'_>, _args: &[f64]) -> Option<f64> {
-    extrapolated(window, None).map(|(difference, stretch)| difference * stretch.factor())
+    let [first, .., last] = window.values else { return None };
+    Some((last - first) * stretch(window)?.factor())
 }
 
 /// Per-second increase between the last two samples of a counter.
@@ -80,19 +81,12 @@ fn last_two(window: &Window<'_>) -> Option<(f64, f64, i64)> {
     (interval_ms != 0).then_some((*before, *last, interval_ms))
 }
 
-/// The difference between last and first sample, and how it is to be stretched. Of a counter what was lost in its resets is
-/// given, and added.
+/// How a difference over the window is stretched, as far as time tells.
 #[inline]
-fn extrapolated(window: &Window<'_>, lost: Option<f64>) -> Option<(f64, Stretch)> {
+fn stretch(window: &Window<'_>) -> Option<Stretch> {
     let [first_ms, .., last_ms] = window.timestamps else { return None };
-    let [first, .., last] = window.values else { return None };
-    let difference = last - first + lost.unwrap_or(0.0);
     let extent = Extent { first_ms: *first_ms, last_ms: *last_ms, count: window.timestamps.len() };
-    let before = match lost {
-        Some(_) => Before::Counter { first: *first, increase: difference },
-        None => Before::Nothing,
-    };
-    Some((difference, stretch(window, extent, before)))
+    Some(Stretch::of((window.range_start, window.range_end), extent))
 }
 
 /// What the counter had reached before each of its resets.

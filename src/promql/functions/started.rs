@@ -7,7 +7,7 @@
 //! 3. A start that is not before its own sample means nothing.
 //! 4. A counter whose first sample in the window started within the window was zero then.
 
-use super::extrapolation::{Before, Extent, stretch};
+use super::extrapolation::{Extent, Stretch};
 use super::{Remarks, Window, seconds};
 
 /// When a sample was taken and since when it counts (0: not known), ms.
@@ -89,11 +89,12 @@ fn extrapolated(window: &Window<'_>, remarks: &mut Remarks) -> Option<(f64, f64)
             increase += before;
         }
     }
-    let before = match start {
-        Some(start) => Before::Started(start),
-        None => Before::Counter { first, increase },
-    };
     let extent =
         Extent { first_ms: window.timestamps[0], last_ms: window.timestamps[count - 1], count };
-    Some((increase, stretch(window, extent, before).factor()))
+    let range = (window.range_start, window.range_end);
+    let stretch = match start {
+        Some(start) => Stretch::since(range, extent, start),
+        None => Stretch::of(range, extent).of_counter(first, increase),
+    };
+    Some((increase, stretch.factor()))
 }

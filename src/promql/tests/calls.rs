@@ -1,5 +1,7 @@
 //! Calls: functions of windows, values, time, absence, order, classic histograms.
 
+use std::time::{Duration, Instant};
+
 use super::{Fixture, load};
 
 fn counters() -> Fixture {
@@ -138,6 +140,37 @@ fn classic_histograms() {
             "PromQL warning: bucket label \"le\" is missing or has a malformed value of \"odd\" for metric name \"h_bucket\" (1:26)"
         ]
     );
+}
+
+#[test]
+fn a_quantile_may_change_from_step_to_step() {
+    let f = load(
+        10,
+        &[("h_bucket{le=\"1\"}", "10 10 _ 10 10"), ("h_bucket{le=\"+Inf\"}", "10 10 _ 10 10")],
+    );
+    let query = "histogram_quantiles(h_bucket, 'q', 0.5 - time() % 20 / 40, 0.75)";
+    let answer = f.over([0, 40, 10], query);
+    assert_eq!(
+        answer,
+        [
+            "{q=\"0.25\"} 0.25@10 0.25@30",
+            "{q=\"0.5\"} 0.5@0 0.5@20 0.5@40",
+            "{q=\"0.75\"} 0.75@0 0.75@10 0.75@20 0.75@30 0.75@40"
+        ]
+    );
+}
+
+#[test]
+fn many_different_quantiles_cost_no_more_than_one() {
+    let bounds = (1..200).map(|le| le.to_string()).chain(["+Inf".to_string()]);
+    let buckets: Vec<String> = bounds.map(|le| format!("h_bucket{{le='{le}'}}")).collect();
+    let values: Vec<String> = (1..=200).map(|count| count.to_string()).collect();
+    let series = buckets.iter().zip(&values).map(|(name, value)| (name.as_str(), value.as_str()));
+    let f = load(10, &series.collect::<Vec<_>>());
+    let begun = Instant::now();
+    let answer = f.over([0, 5_000, 1], "histogram_quantiles(h_bucket @ 0, 'q', time() / 5000)");
+    assert_eq!((answer.len(), answer[1].as_str()), (5_001, "{q=\"0.0002\"} 0.04@1"));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]

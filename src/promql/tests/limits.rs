@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{Fixture, load, options};
-use crate::model::{Labels, STALE_NAN_BITS};
-use crate::promql::engine::{Engine, EngineOptions, Limits};
+use crate::model::{Labels, Matcher, STALE_NAN_BITS, TimeRange};
+use crate::promql::engine::{Engine, EngineOptions, Limits, Steps, When};
 use crate::promql::query::column_cost;
 use crate::promql::value::{Answer, QueryError, Value};
 use crate::read::memory::MemorySource;
-use crate::sync::{Arc, AtomicBool};
+use crate::read::merge::MergeSource;
+use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 #[test]
 fn samples_held_at_once_are_limited() {
@@ -237,6 +239,30 @@ fn statistics_count_each_sample_once_and_each_use() {
 }
 
 #[test]
+fn samples_are_used_as_often_as_their_expression_stands_in_the_query() {
+    let mut f = load(10, &[("m", "1 2 3 4"), ("n", "1 2 3 4")]);
+    let stats = |f: &Fixture, query: &str, end_s: i64| {
+        let limits = Limits { step_stats: true, ..Limits::default() };
+        let engine = Engine::new(f.options.clone());
+        let answer = engine.range(&f.source, query, 0, end_s * 1_000, 10_000, &limits);
+        let stats = answer.unwrap_or_else(|error| panic!("{query}: {error}")).stats;
+        let per_step = stats.samples_per_step.unwrap();
+        assert_eq!(per_step.iter().map(|(_, used)| used).sum::<u64>(), stats.samples_queryable);
+        (stats.samples_queryable, stats.samples_read)
+    };
+    let share = "sum(m) / (sum(m) + sum(n))";
+    assert_eq!(stats(&f, share, 30), (4 + 4 + 4, 4 + 4));
+    assert_eq!(stats(&f, &format!("({share}) * ({share})"), 30), (24, 8));
+    // The samples of a subquery count where its windows lie.
+    assert_eq!(stats(&f, "abs(m) + abs(m) + max_over_time(abs(m)[30s:10s])", 30).0, 4 + 4 + 9);
+    // What is too much to keep is evaluated where it stands.
+    f.source = many_series();
+    let large = "(m_total * on() group_left() sum(m_total))";
+    let once = stats(&f, large, 25_000).0;
+    assert_eq!(stats(&f, &format!("{large} + {large}"), 25_000).0, 2 * once);
+}
+
+#[test]
 fn what_one_thread_can_answer_many_can() {
     let source = many_series();
     let queries = [
@@ -259,6 +285,24 @@ fn what_one_thread_can_answer_many_can() {
         assert_eq!(many.stats.samples_read, alone.stats.samples_read, "{query}");
         assert_eq!(bits(many.value), bits(alone.value), "{query}");
     }
+}
+
+#[test]
+fn what_is_read_again_is_measured_once() {
+    let source = many_series();
+    // Each thread holds the samples of a series: two at once are over the budget.
+    let query = "absent(sum_over_time(m_total[5m:1s]))";
+    let steps = When::Over(Steps { start: 0, end: 300_000, step_ms: 15_000 });
+    let explained = |threads, samples_max| {
+        let engine = Engine::new(EngineOptions { threads, samples_max, ..options() });
+        let explanation = engine.explain(&source, query, steps, true, &Limits::default()).unwrap();
+        let stats = explanation.stats.unwrap();
+        assert_eq!(explanation.plan.measured.unwrap().samples, stats.samples_read);
+        stats
+    };
+    let alone = explained(1, 50_000_000);
+    let many = explained(32, alone.samples_peak);
+    assert_eq!(many.samples_read, alone.samples_read);
 }
 
 /// More series than fit one chunk of work.
@@ -365,6 +409,20 @@ fn label_sets_cost_bytes_wherever_they_are_made() {
 }
 
 #[test]
+fn label_sets_cost_bytes_as_often_as_they_are_kept() {
+    let mut f = load(10, &[]);
+    f.source = many_series();
+    let peak_bytes = |f: &Fixture, query| f.answer_at(0, query).unwrap().stats.peak_bytes;
+    let alone = peak_bytes(&f, "m_total");
+    // A thousand label sets that share their text with those of the operand.
+    assert!(peak_bytes(&f, "m_total or none") >= alone + 16_000);
+    // With names that are dropped in the end only, all are made three times.
+    let dropped = peak_bytes(&f, "abs(m_total)") - alone;
+    let f = f.delayed();
+    assert!(peak_bytes(&f, "abs(m_total)") >= alone + 2 * dropped);
+}
+
+#[test]
 fn all_queries_share_a_budget() {
     let mut f = load(10, &[]);
     f.source = many_series();
@@ -433,7 +491,7 @@ fn every_operator_looks_whether_it_is_canceled() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(2));
-                canceled.store(true, crate::sync::Ordering::Relaxed);
+                canceled.store(true, Ordering::Relaxed);
             });
             // As often as it takes to be in the middle of it.
             loop {
@@ -465,4 +523,76 @@ fn what_set_operators_and_sliding_windows_keep_is_held() {
     f.options.samples_max = 350_000;
     assert!(f.answer_at(0, windows).is_ok());
     assert!(f.answer_over([0, 2, 1], windows).is_err());
+}
+
+/// A source that counts how often the label sets of its selections are made.
+struct Counted {
+    inner: MemorySource,
+    made: Arc<AtomicU64>,
+}
+
+struct CountedSet {
+    inner: Box<dyn SeriesSet>,
+    made: Arc<AtomicU64>,
+}
+
+impl Source for Counted {
+    fn select(&self, m: &[Matcher], range: TimeRange) -> Result<Box<dyn SeriesSet>, ReadError> {
+        let (inner, made) = (self.inner.select(m, range)?, self.made.clone());
+        Ok(Box::new(CountedSet { inner, made }))
+    }
+
+    fn estimate(&self, m: &[Matcher], range: TimeRange) -> Result<Estimate, ReadError> {
+        self.inner.estimate(m, range)
+    }
+
+    fn label_names(&self, m: &[Matcher], range: TimeRange) -> Result<Vec<String>, ReadError> {
+        self.inner.label_names(m, range)
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        m: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, ReadError> {
+        self.inner.label_values(name, m, range)
+    }
+}
+
+impl SeriesSet for CountedSet {
+    fn labels(&self) -> Result<&[Labels], ReadError> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.inner.labels()
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
+        self.inner.read(index, range, out)
+    }
+}
+
+#[test]
+fn a_merged_selection_is_refused_before_its_labels_are_made() {
+    let made = Arc::new(AtomicU64::new(0));
+    let counted = || Arc::new(Counted { inner: many_series(), made: made.clone() });
+    let source = MergeSource::new(vec![counted(), counted(), counted()]);
+    let answer = |change: &dyn Fn(&mut EngineOptions)| {
+        made.store(0, Ordering::Relaxed);
+        let mut options = options();
+        change(&mut options);
+        let engine = Engine::new(options);
+        let answer = engine.instant(&source, "count(m_total)", 0, &Limits::default());
+        assert_eq!(engine.pool().reserved_bytes(), 0);
+        (answer.err().map(|error| error.to_string()), made.load(Ordering::Relaxed))
+    };
+    let (error, made) = answer(&|options| options.series_max = 999);
+    assert!(error.unwrap().contains("--query.max-series") && made == 0);
+    assert_eq!(answer(&|options| options.series_max = 1_000).0, None);
+    // As much as the labels of one part take.
+    let (error, made) = answer(&|options| options.memory_max_bytes = 120_000);
+    assert!(error.unwrap().contains("--query.max-memory") && made == 1);
 }

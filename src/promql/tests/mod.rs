@@ -10,6 +10,7 @@ mod naive;
 mod native;
 mod operators;
 mod selectors;
+mod unmatched;
 
 use super::ast::ExprKind;
 use super::engine::{Engine, EngineOptions, Limits};

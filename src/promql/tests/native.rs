@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::{Fixture, load};
+use super::{Fixture, labels_of, load};
 use crate::model::histogram::Buckets;
-use crate::model::{Histogram, Labels, Timestamp};
+use crate::model::{Histogram, Timestamp};
 use crate::promql::value::{Element, QueryError, Value};
 use crate::read::memory::{MemorySample, MemoryValue};
 use crate::sync::Arc;
@@ -22,8 +22,7 @@ fn histogram(count: f64) -> MemoryValue {
 }
 
 fn add(f: &mut Fixture, name: &str, timestamp: Timestamp, start: Timestamp, value: MemoryValue) {
-    let labels = Labels::from_pairs([("__name__", name)]);
-    f.source.add_sample(&labels, timestamp, MemorySample { start, value });
+    f.source.add_sample(&labels_of(name), timestamp, MemorySample { start, value });
 }
 
 /// The values of the only series, histograms by their count.
@@ -60,6 +59,30 @@ fn histograms_count_by_their_size() {
     let answer = f.answer_at(99, "last_over_time(h[40s])").unwrap();
     let Value::Vector(vector) = answer.value else { panic!("no vector") };
     assert!(matches!(vector[0].value, Element::Histogram(_)));
+}
+
+/// A sum has a warning if one of its histograms follows a reset and another does not. Samples are so far apart that the one
+/// before is of no use to the step.
+#[test]
+fn resets_do_not_depend_on_the_slices_read() {
+    const HOUR_MS: i64 = 3_600_000;
+    for reset_hour in 5..40 {
+        let mut f = load(10, &[]);
+        for index in 0..240 {
+            let (timestamp, count) = (index * HOUR_MS / 6, index as f64);
+            let is_before_reset = timestamp == reset_hour * HOUR_MS - HOUR_MS / 6;
+            let high = if is_before_reset { 10.0 } else { 0.0 };
+            add(&mut f, "h{i='a'}", timestamp, 0, histogram(count + high));
+            add(&mut f, "h{i='b'}", timestamp, 0, histogram(count));
+        }
+        for samples_max in [50_000_000, 20_000, 2_000] {
+            f.options.samples_max = samples_max;
+            let steps = [0, 39 * 3_600, 3_600];
+            let answer = f.answer_over(steps, "histogram_count(sum(h))").unwrap();
+            let resets = answer.warnings.iter().filter(|text| text.contains("counter resets"));
+            assert_eq!(resets.count(), 1, "at {reset_hour} h within {samples_max} samples");
+        }
+    }
 }
 
 const DAY_S: i64 = 86_400;

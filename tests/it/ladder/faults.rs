@@ -1,10 +1,12 @@
 //! Every operation of a workload that changes the disk fails, once or for ever, as a bad or a full disk fails. Nothing
 //! acknowledged is lost, not even if the power is cut then; reads go on; when the disk is well again everything drains.
+//! Every reading of a compaction fails as well.
 
 use std::path::PathBuf;
 
-use silverback::db::manifest::Manifest;
+use silverback::db::manifest::{FileId, Manifest};
 use silverback::db::{Db, StoreError, garbage};
+use silverback::fs::sealed::FileError;
 use silverback::fs::sim::{Fault, Kind, Limits, SimDisk};
 use silverback::sync::{Arc, AtomicI64, Ordering};
 
@@ -12,7 +14,7 @@ use super::{Then, Workload, assert_climbed, workload};
 use crate::fixture::{
     Contents, NOW_MS, Point, apply, contents, data_path, difference, is_within, write,
 };
-use crate::history::{MINUTE_MS, options_of};
+use crate::history::{HOUR_MS, MINUTE_MS, Settings, options_of};
 
 /// Images of the power cut at the end of each run.
 const LIMITS: Limits = Limits { per_point_max: 3, seed: 5 };
@@ -163,4 +165,63 @@ fn every_failing_operation_is_survived() {
             });
         }
     });
+}
+
+const SERIES: u32 = 600;
+const SAMPLES_PER_SERIES: i64 = 40;
+
+/// A disk with three blocks that nobody has read since they were written, and what they hold.
+fn three_blocks(settings: &Settings, now: &Arc<AtomicI64>) -> (SimDisk, Contents) {
+    let (disk, mut expected) = (SimDisk::new(), Contents::new());
+    let db = Db::open(options_of(settings, &disk, now)).unwrap();
+    for _ in 0..3 {
+        let now_ms = now.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+        // Some pages of each, of which few are read when it is opened.
+        for back_ms in 0..SAMPLES_PER_SERIES {
+            let value = |number: u32| f64::from(number + 1).powf(back_ms as f64 + 0.1);
+            let point = |number| (number, now_ms - back_ms, value(number));
+            let points: Vec<Point> = (0..SERIES).map(point).collect();
+            write(&db, &points).unwrap();
+            apply(&mut expected, &points);
+        }
+        db.flush().unwrap();
+    }
+    db.close().unwrap();
+    (disk, expected)
+}
+
+fn blocks(disk: &SimDisk) -> Vec<FileId> {
+    let (state, _) = Manifest::read_only(disk, data_path()).unwrap();
+    state.files.into_keys().filter(|id| matches!(id, FileId::Block(_))).collect()
+}
+
+#[test]
+fn a_compaction_that_cannot_read_changes_nothing_and_is_done_later() {
+    let settings = Settings { retention_ms: None, ..workload(9, 0, 8).settings };
+    let now = Arc::new(AtomicI64::new(NOW_MS));
+    for after in 0.. {
+        let (disk, expected) = three_blocks(&settings, &now);
+        let db = Db::open(options_of(&settings, &disk, &now)).unwrap();
+        let blocks_before = blocks(&disk);
+        disk.fail(Fault::forever(Kind::Read, after, libc::EIO));
+        let compacted = db.compact();
+        disk.clear_faults();
+        let Err(error) = compacted else {
+            // A page of each block at least, and the new block when it is opened.
+            assert_eq!((blocks_before.len(), blocks(&disk).len()), (3, 1));
+            assert!(after > 4, "{after}");
+            return;
+        };
+        assert!(matches!(error, StoreError::File(FileError::Io { .. })), "{error:?}");
+        assert_eq!((blocks(&disk), db.stats().ladder.corruptions), (blocks_before, 0));
+        assert_eq!(contents(&db.view()), expected);
+        db.compact().unwrap();
+        assert_eq!(db.stats().ladder.compactions, 1);
+        assert_eq!(contents(&db.view()), expected);
+        let (state, _) = Manifest::read_only(&disk, data_path()).unwrap();
+        assert_eq!(
+            garbage::unlisted(&disk, data_path(), &state).unwrap(),
+            [""; 0].map(PathBuf::from)
+        );
+    }
 }

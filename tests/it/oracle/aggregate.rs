@@ -18,6 +18,11 @@ impl Oracle<'_> {
         let param = match &aggregate.param {
             Some(label) if aggregate.op == CountValues => {
                 let label = self.text(label, time)?;
+                // The way to a variance rounds, be it to a round number.
+                let input = aggregate.expr.to_string();
+                if ["stdvar", "stddev"].iter().any(|name| input.contains(name)) {
+                    self.doubtful.set(true);
+                }
                 return self.count_values(&label, vector?, &aggregate.grouping);
             }
             Some(param) => self.scalar(param, time)?,

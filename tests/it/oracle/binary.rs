@@ -127,7 +127,7 @@ impl Oracle<'_> {
             BinaryOp::Mul => lhs * rhs,
             BinaryOp::Div => lhs / rhs,
             BinaryOp::Mod => {
-                self.compared(lhs / rhs, (lhs / rhs).round());
+                self.divided(lhs, rhs);
                 lhs % rhs
             }
             BinaryOp::Pow => lhs.powf(rhs),

@@ -214,10 +214,15 @@ fn is_date(name: &str) -> bool {
     name.starts_with("day") || matches!(name, "year" | "month" | "hour" | "minute")
 }
 
-/// NaN if one is, unless the other is below everything, as in Go.
+/// NaN if one is, unless the other is below everything; and -0 is below 0, as in Go.
 fn lower(a: f64, b: f64) -> f64 {
     let lowest = a == f64::NEG_INFINITY || b == f64::NEG_INFINITY;
-    if (a.is_nan() || b.is_nan()) && !lowest { f64::NAN } else { a.min(b) }
+    match a.is_nan() || b.is_nan() {
+        true if !lowest => f64::NAN,
+        false if a == b && a.is_sign_negative() => a,
+        false if a == b => b,
+        _ => a.min(b),
+    }
 }
 
 /// Without the parentheses around it.

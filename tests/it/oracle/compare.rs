@@ -8,6 +8,7 @@ use silverback::promql::check::value_type;
 use silverback::promql::engine::{Engine, EngineOptions, Limits, Steps};
 use silverback::promql::parser::{ParseOptions, parse};
 use silverback::promql::value::{Answer as EngineAnswer, QueryError};
+use silverback::read::Source;
 
 use super::case::{Case, Frame};
 use super::data::source;
@@ -30,17 +31,17 @@ pub fn disagreement(case: &Case) -> Option<String> {
         Err(error) => return Some(format!("{text}: {error}")),
     };
     let expected_over_range = expected(data, &expr, frame, frame.steps);
-    let over_range = over_range(data, text, frame);
+    let source = source(data);
     let start = frame.steps.start;
     let instant = Steps { start, end: start, step_ms: 0 };
-    let flaw = flaw(expected_over_range, over_range, &expr).or_else(|| {
-        let at_start = engine(frame).instant(&source(data), text, start, &Limits::default());
-        flaw(expected(data, &expr, frame, instant), at_start, &expr)
+    let flaw = flaw(expected_over_range, over_range(&source, text, frame), &expr).or_else(|| {
+        let expected_at_start = expected(data, &expr, frame, instant);
+        flaw(expected_at_start, at_start(&source, text, frame), &expr)
     });
     flaw.map(|flaw| format!("{flaw}\nin {case}"))
 }
 
-fn engine(frame: &Frame) -> Engine {
+pub fn engine(frame: &Frame) -> Engine {
     Engine::new(EngineOptions {
         lookback_delta_ms: frame.lookback_ms,
         default_step_ms: DEFAULT_STEP_MS,
@@ -51,9 +52,16 @@ fn engine(frame: &Frame) -> Engine {
     })
 }
 
-pub fn over_range(data: &Data, text: &str, frame: &Frame) -> Result<EngineAnswer, QueryError> {
+/// What the engine answers, and how it fails.
+pub type Got = Result<EngineAnswer, QueryError>;
+
+pub fn over_range(source: &dyn Source, text: &str, frame: &Frame) -> Got {
     let Steps { start, end, step_ms } = frame.steps;
-    engine(frame).range(&source(data), text, start, end, step_ms, &Limits::default())
+    engine(frame).range(source, text, start, end, step_ms, &Limits::default())
+}
+
+pub fn at_start(source: &dyn Source, text: &str, frame: &Frame) -> Got {
+    engine(frame).instant(source, text, frame.steps.start, &Limits::default())
 }
 
 /// What the oracle says.
@@ -96,20 +104,22 @@ pub fn expected(data: &Data, expr: &Expr, frame: &Frame, steps: Steps) -> Expect
     Expected { outcome, certain, possible, failures, doubtful: oracle.doubtful.get() }
 }
 
-fn flaw(expected: Expected, got: Result<EngineAnswer, QueryError>, expr: &Expr) -> Option<String> {
+fn flaw(expected: Expected, got: Got, expr: &Expr) -> Option<String> {
     let flaw = match (&expected.outcome, &got) {
         (Ok(wanted), Ok(got)) => {
             difference(wanted, &outcome(got)).or_else(|| untold(&expected, got, expr))
         }
         (_, Err(QueryError::Execution(text))) if is_expected(text, &expected.failures) => None,
-        // Where operands are wrong the oracle does not see what is wrong with how they meet.
-        (Err(_), Err(QueryError::Execution(_))) if has(expr, &is_join) => None,
+        // Where operands are wrong the oracle does not see whether what comes of them collides.
+        (Err(_), Err(QueryError::Execution(text))) if is_collision(text) && has(expr, &joins) => {
+            None
+        }
         // It evaluates a subquery over all windows at once, also at times between windows.
         (Ok(_), Err(QueryError::Execution(_))) if has(expr, &is_subquery) => None,
         // It looks at info metrics about targets whether they have elements at that time or not.
         (_, Err(QueryError::Execution(text))) if is_about_info(text) && has(expr, &is_info) => None,
-        // It does not look at elements that meet no others, so it does not see what is wrong with them.
-        (Err(_), Ok(_)) if skips(expr) => None,
+        // It does not look at elements without an info metric that they need, so it does not see what is wrong with them.
+        (Err(_), Ok(_)) if has(expr, &is_info) => None,
         (Err(Failure(failure)), Ok(_)) => Some(format!("the engine does not fail: {failure}")),
         (wanted, Err(error)) => Some(format!("the engine fails: {error}, not {wanted:?}")),
     };
@@ -119,6 +129,13 @@ fn flaw(expected: Expected, got: Result<EngineAnswer, QueryError>, expr: &Expr) 
 /// Is an error one of those that the oracle knows? Which of several label sets it names is not said.
 fn is_expected(error: &str, failures: &BTreeSet<String>) -> bool {
     failures.iter().any(|failure| without_labels(error).starts_with(&without_labels(failure)))
+}
+
+/// Is an error about label sets that should differ?
+fn is_collision(error: &str) -> bool {
+    error.starts_with("vector cannot contain metrics with the same labelset")
+        || error.starts_with("found duplicate series for the match group")
+        || error.starts_with("multiple matches for labels")
 }
 
 fn is_about_info(error: &str) -> bool {
@@ -140,9 +157,11 @@ fn without_labels(error: &str) -> String {
 /// What the user is not told, or told without a reason.
 fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String> {
     let got: BTreeSet<&String> = got.warnings.iter().chain(&got.infos).collect();
+    let has_subquery = has(expr, &is_subquery);
     // What is counted over all evaluations depends on how often what occurs twice is evaluated.
-    let counts = has(expr, &is_subquery) || !is_told_once(expr);
-    let skips = skips(expr);
+    let counts = has_subquery || !is_told_once(expr);
+    // It does not look at elements without an info metric that they need.
+    let skips = has(expr, &is_info);
     let form = |text: &str| {
         let text = if counts { without_counts(text) } else { text.to_string() };
         match text.find(MIXED_SCHEMAS) {
@@ -156,8 +175,12 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
     let certain: BTreeSet<String> = expected.certain.iter().map(|text| form(text)).collect();
     let missing = certain.iter().find(|text| {
         // A subquery may have one time only, which is not said to be a range.
-        let is_of_order = text.contains("sort is ineffective") && has(expr, &is_subquery);
-        !told.contains(*text) && !skips && !is_of_order
+        let is_of_order = text.contains("sort is ineffective") && has_subquery;
+        // What it is not certain to tell may be told first.
+        let sentence = without_place(text);
+        let is_told_earlier = (has_subquery || expected.possible.contains(sentence))
+            && told.iter().any(|told| without_place(told) == sentence);
+        !told.contains(*text) && !skips && !is_of_order && !is_told_earlier
     });
     let may_be_told = |text: &String| {
         certain.contains(text)
@@ -166,7 +189,7 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
             || (text.contains("conflicting counter resets") && has(expr, &is_count))
     };
     // It evaluates subqueries also at times between windows.
-    let extra = told.iter().find(|text| !may_be_told(text) && !has(expr, &is_subquery));
+    let extra = told.iter().find(|text| !may_be_told(text) && !has_subquery);
     match (missing, extra) {
         (Some(text), _) => Some(format!("not told: {text}; told {told:?}")),
         (_, Some(text)) => Some(format!("told: {text}; wanted {certain:?}")),
@@ -195,24 +218,18 @@ fn is_told_once(expr: &Expr) -> bool {
     calls.iter().sum::<usize>() <= 1 && !text.contains('@')
 }
 
-/// May the engine leave out elements? It does not look at those that meet no others, nor at those without an info metric that
-/// they need.
-fn skips(expr: &Expr) -> bool {
-    has(expr, &is_join) || has(expr, &is_info)
-}
-
 fn is_subquery(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Subquery(_))
 }
 
-/// Do the elements of two vectors meet here?
-fn is_join(expr: &Expr) -> bool {
+/// Do elements meet others here?
+fn joins(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Binary(binary) => {
             value_type(&binary.lhs) == ValueType::Vector
                 && value_type(&binary.rhs) == ValueType::Vector
         }
-        _ => false,
+        _ => is_info(expr),
     }
 }
 

@@ -113,8 +113,7 @@ impl Oracle<'_> {
         }
         if name == "quantile_over_time" {
             let place = call.args[0].span.start;
-            let mut notes = self.notes.borrow_mut();
-            notes.parameter(Limited::Quantile, place, args[0]);
+            self.judged(Limited::Quantile, place, args[0]);
             // Histograms have none.
             if windows
                 .tracks
@@ -122,7 +121,7 @@ impl Oracle<'_> {
                 .flat_map(|track| &track.points)
                 .any(|p| !p.value.is_histogram())
             {
-                notes.used(place);
+                self.notes.borrow_mut().used(place);
             }
         }
         self.over_windows(name, &windows, &args, time)
@@ -163,9 +162,16 @@ impl Oracle<'_> {
 
     /// A parameter that is looked at in any case.
     pub fn parameter(&self, limited: Limited, place: u32, value: f64) {
-        let mut notes = self.notes.borrow_mut();
-        notes.parameter(limited, place, value);
-        notes.used(place);
+        self.judged(limited, place, value);
+        self.notes.borrow_mut().used(place);
+    }
+
+    /// A parameter that is shown if it is outside its limits.
+    fn judged(&self, limited: Limited, place: u32, value: f64) {
+        if !(0.0..=1.0).contains(&value) {
+            self.shown(value);
+        }
+        self.notes.borrow_mut().parameter(limited, place, value);
     }
 
     fn note_counter(&self, window: &Window<'_>) {
@@ -220,11 +226,22 @@ impl Oracle<'_> {
 
     /// A decision hangs on these two: does it hang on the last bits of one?
     pub fn compared(&self, a: f64, b: f64) {
-        let near = (a - b).abs() <= 1e-9 * (a.abs() + b.abs()) + 1e-12;
-        if near && !(is_round(a) && is_round(b)) {
+        if is_near(a, b) && !(is_round(a) && is_round(b)) {
             self.doubtful.set(true);
         }
     }
+
+    /// The rest is nothing or nearly the divisor: does it hang on the last bits of the two?
+    pub fn divided(&self, lhs: f64, rhs: f64) {
+        let quotient = lhs / rhs;
+        if is_near(quotient, quotient.round()) && !(is_round(lhs) && is_round(rhs)) {
+            self.doubtful.set(true);
+        }
+    }
+}
+
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-9 * (a.abs() + b.abs()) + 1e-12
 }
 
 /// Has it so few digits that they do not come from rounding?
