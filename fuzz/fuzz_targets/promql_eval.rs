@@ -1,16 +1,26 @@
-//! Any text that parses is answered or refused within its limits, at one time and at the steps of a range, without a panic;
-//! over a few series with gaps, resets, NaN, infinities and staleness markers.
+//! A random query over random data gives what the oracle of the integration tests says: the same values, warnings and infos,
+//! and the same errors, at one time and at the steps of a range. Both are made of the bytes, by the generator of those tests.
+//! Any text that parses is answered or refused within its limits, and without a panic.
 
 #![no_main]
+
+#[path = "../../tests/it/choices.rs"]
+mod choices;
+#[path = "../../tests/it/oracle/mod.rs"]
+mod oracle;
+#[path = "../../tests/it/promql_generator.rs"]
+mod promql_generator;
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use silverback::model::{Labels, STALE_NAN_BITS};
 use silverback::promql::engine::{Engine, EngineOptions, Limits, Steps};
 use silverback::promql::parser::{ParseOptions, parse};
 use silverback::read::memory::MemorySource;
+
+use oracle::case::{Case, DATA_BYTES};
+use oracle::compare::disagreement;
 
 /// Small, so that a subquery of many steps meets it soon.
 const SAMPLES_MAX: u64 = 50_000;
@@ -18,9 +28,10 @@ const SAMPLES_MAX: u64 = 50_000;
 const TIME_MAX: Duration = Duration::from_secs(2);
 /// How long a query may take to notice that its time is over.
 const NOTICE_MAX: Duration = Duration::from_secs(3);
-const INTERVAL_MS: i64 = 10_000;
 
-static SOURCE: LazyLock<MemorySource> = LazyLock::new(source);
+/// What any text is asked of: all kinds of series, as far as bytes of one value decide.
+static SOURCE: LazyLock<MemorySource> =
+    LazyLock::new(|| oracle::data::source(&Case::of(&[100; DATA_BYTES]).data));
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(EngineOptions {
         samples_max: SAMPLES_MAX,
@@ -29,21 +40,16 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     })
 });
 
-fn source() -> MemorySource {
-    let stale = f64::from_bits(STALE_NAN_BITS);
-    let values = [1.0, 2.5, f64::NAN, 7.0, stale, 0.0, 3.0, f64::INFINITY, -1.0, 4.0];
-    let mut source = MemorySource::new();
-    for (seed, (name, i)) in [("a", "1"), ("a", "2"), ("b", "1"), ("b", "3")].into_iter().enumerate() {
-        let labels = Labels::from_pairs([("__name__", name), ("i", i), ("le", "1")]);
-        for sample in (0..30).filter(|sample| sample % 7 != seed) {
-            let value = values[(sample * (seed + 1)) % values.len()];
-            source.add(&labels, sample as i64 * INTERVAL_MS, value);
-        }
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(flaw) = disagreement(&Case::of(bytes)) {
+        panic!("{flaw}");
     }
-    source
-}
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        is_bounded(text);
+    }
+});
 
-fuzz_target!(|text: &str| {
+fn is_bounded(text: &str) {
     let Ok(expr) = parse(text, &ParseOptions::all()) else { return };
     let begun = Instant::now();
     let limits = Limits { deadline: Some(begun + TIME_MAX), ..Limits::default() };
@@ -52,4 +58,4 @@ fuzz_target!(|text: &str| {
     let steps = Steps { start: -20_000, end: 320_000, step_ms: 17_000 };
     let _ = ENGINE.range_expr(&*SOURCE, text, &expr, steps, &limits);
     assert!(begun.elapsed() < TIME_MAX + NOTICE_MAX, "{text:?} took {:?}", begun.elapsed());
-});
+}

@@ -239,8 +239,8 @@ pub fn count_values<'q>(
     if grouping.without {
         base.labels.push(label.clone());
     }
-    // A label that is not grouped by does not tell the values of a group apart.
-    let by_value = !(grouping.without && grouping.labels.contains(&label));
+    // A label that is not grouped by does not tell the values of a group apart; the name never is with `without`.
+    let by_value = !grouping.without || !(label == METRIC_NAME || grouping.labels.contains(&label));
     let groups = Groups::new(plan.query, inner.series(), &base)?;
     let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
     values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());

@@ -28,6 +28,8 @@ const TEXT_MAX_BYTES: usize = 8 << 10;
 #[derive(Clone)]
 pub struct Shared<'q> {
     text: String,
+    /// Where the user is told of it.
+    span: Span,
     value: SharedOperator<'q>,
     uses: Uses,
 }
@@ -42,13 +44,14 @@ impl<'q> Shared<'q> {
     }
 }
 
-/// An expression, if it is shared.
+/// An expression, if it is shared. Not before the place where it was evaluated, as where a parameter or a function of
+/// histograms is: the user is told of the first place in the query.
 pub fn find<'a, 'q>(shared: &'a [Shared<'q>], expr: &Expr) -> Option<&'a Shared<'q>> {
     if shared.is_empty() || !is_worth_sharing(expr) {
         return None;
     }
     let text = expr.to_string();
-    shared.iter().find(|shared| shared.text == text)
+    shared.iter().find(|shared| shared.text == text && shared.span <= expr.span)
 }
 
 /// The expressions that occur several times and are evaluated alike wherever they do, inner ones first.
@@ -91,7 +94,7 @@ pub fn evaluate<'q>(plan: &Plan<'q>, expr: &Expr) -> Result<Option<Shared<'q>>, 
     let before = plan.query.tally.snapshot();
     let value = evaluate_whole(plan, expr)?;
     let uses = plan.query.tally.take_uses(&before);
-    Ok(value.map(|value| Shared { text: expr.to_string(), value, uses }))
+    Ok(value.map(|value| Shared { text: expr.to_string(), span: expr.span, value, uses }))
 }
 
 /// An aggregation is kept as it is: its columns are there once it is built.

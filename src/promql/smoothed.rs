@@ -27,7 +27,8 @@ pub fn at(
     }
     if let Some(Around { before, after }) = floats {
         let before = float_at(before?);
-        let value = after.map_or(before.1, |after| interpolate(before, float_at(after), time));
+        let after = after.filter(|_| before.0 < time).map(float_at);
+        let value = after.map_or(before.1, |after| interpolate(before, after, time));
         return Some(Element::Float(value));
     }
     let Around { before, after } = histograms?;

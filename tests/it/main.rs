@@ -13,7 +13,9 @@
 //! * `conformance`: where the conformance scripts lie, if they are there
 //! * `model`: random histories of a database against a map, which is in `history`
 //! * `promql_parse`, `promql_scripts`: the language by scripts, this project's and where present the conformance ones;
-//!   `promql_generator` makes random expressions, `oracle` evaluates them in the simplest way
+//!   `promql_generator` makes random expressions of `choices`, `promql_words` are all words there are
+//! * `promql_oracle`: the engine against the `oracle`, which evaluates them in the simplest way; `promql_crossing`: joins of
+//!   which less is read; `promql_ranked`: what the oracle cannot know, since the engine chooses
 //! * `http_api`, `http_write`, `http_admin`, `http_queries`, `http_server`: the HTTP surface; `http_support` is their server
 //! * `readme`: the table of flags and the first commands
 //! * `storage_format`, `manifest_format`, `sealed_format`, `spill_format`, `block_format`,
@@ -29,6 +31,7 @@
 )]
 
 mod block_format;
+mod choices;
 mod conformance;
 mod crash_images;
 mod damage;
@@ -48,9 +51,13 @@ mod ladder;
 mod manifest_format;
 mod model;
 mod oracle;
+mod promql_crossing;
 mod promql_generator;
+mod promql_oracle;
 mod promql_parse;
+mod promql_ranked;
 mod promql_scripts;
+mod promql_words;
 mod readme;
 mod rebuild;
 mod recovery;

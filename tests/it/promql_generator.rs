@@ -1,82 +1,50 @@
 //! Random PromQL of the whole grammar: every form of literal, selector, modifier, operator, aggregation and function, the
 //! functions by the signatures that the parser knows. What names and numbers occur is a [`Vocabulary`]: one for the parser,
-//! where anything may occur, others for evaluations, over the series there are.
+//! where anything may occur, one for evaluations, over the series there are.
 
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::strategy::Union;
 use silverback::promql::ast::ValueType;
 use silverback::promql::check::value_type;
 use silverback::promql::functions::{Signature, Variadic, signatures};
 use silverback::promql::parser::{ParseOptions, parse};
 
-/// A strategy for a piece of a query.
-pub type Text = BoxedStrategy<String>;
+use crate::choices::Choices;
 
 /// Arguments that a call gets at most beyond those it must have.
 const EXTRA_ARGUMENTS_MAX: usize = 2;
+/// One in so many vectors is one that occurs elsewhere in the expression.
+const REPEATED_ONE_IN: usize = 12;
+
+/// Makes a piece of a query.
+pub type Words = fn(&mut Choices<'_>) -> String;
 
 /// The words of the expressions.
-#[derive(Clone)]
 pub struct Vocabulary {
     /// Selectors without modifiers.
-    pub series: Text,
+    pub series: Words,
     /// Labels as they stand in lists: `a`, or `"a b"`.
-    pub label: Text,
+    pub label: Words,
     /// `a="b", ...`, or nothing.
-    pub matchers: Text,
-    pub number: Text,
+    pub matchers: Words,
+    /// `{a="b", ...}`: the second argument of `info`.
+    pub info_matchers: Words,
+    pub number: Words,
     /// What stands in brackets.
-    pub range: Text,
+    pub range: Words,
     /// The step of a subquery, or nothing.
-    pub step: Text,
+    pub step: Words,
     /// ` offset x`, or nothing.
-    pub offset: Text,
+    pub offset: Words,
     /// ` @ x`, or nothing.
-    pub at: Text,
+    pub at: Words,
     /// ` anchored`, ` smoothed`, or nothing.
-    pub extended: Text,
-    /// Which functions occur.
-    pub has_function: fn(&Signature) -> bool,
+    pub extended: Words,
+    /// Are there calls of this function with extended ranges?
+    pub is_extended: fn(function: &str, modifier: &str) -> bool,
+    /// Functions that occur more often than others.
+    pub favourites: &'static [&'static str],
+    /// Vectors that may hold buckets of histograms.
+    pub buckets: Words,
     pub aggregations: &'static [&'static str],
-}
-
-/// Strategies for expressions of a certain depth.
-#[derive(Clone)]
-struct Level {
-    vector: Text,
-    scalar: Text,
-}
-
-/// Expressions whose value is an instant vector, nested at most `depth` deep.
-pub fn vector_expr(words: &Vocabulary, depth: u32) -> Text {
-    level(words, depth).vector
-}
-
-/// Expressions whose value is a scalar.
-pub fn scalar_expr(words: &Vocabulary, depth: u32) -> Text {
-    level(words, depth).scalar
-}
-
-fn level(words: &Vocabulary, depth: u32) -> Level {
-    let leaf = Level { vector: selector(words), scalar: words.number.clone() };
-    (0..depth).fold(leaf, |below, _| Level {
-        vector: prop_oneof![
-            2 => below.vector.clone(),
-            2 => calls(words, &below, ValueType::Vector),
-            2 => aggregation(words, &below),
-            2 => binary(words, &below),
-            1 => sign_or_parentheses(below.vector.clone()),
-        ]
-        .boxed(),
-        scalar: prop_oneof![
-            3 => below.scalar.clone(),
-            1 => calls(words, &below, ValueType::Scalar),
-            1 => scalar_binary(&below),
-            1 => sign_or_parentheses(below.scalar.clone()),
-        ]
-        .boxed(),
-    })
 }
 
 /// What a text is worth; `None` if it is no PromQL.
@@ -84,112 +52,16 @@ pub fn type_of(text: &str) -> Option<ValueType> {
     parse(text, &ParseOptions::all()).ok().map(|expr| value_type(&expr))
 }
 
-/// An operator may tear apart what stands beside it without parentheses: what then makes no sense is left out.
-fn only(wanted: ValueType, text: impl Strategy<Value = String> + 'static) -> Text {
-    text.prop_filter("operands make no sense any more", move |text| type_of(text) == Some(wanted))
-        .boxed()
-}
-
-/// One of the words.
-pub fn word(words: &'static [&'static str]) -> Text {
-    select(words).prop_map(str::to_string).boxed()
-}
-
-fn sign_or_parentheses(inner: Text) -> Text {
-    prop_oneof![
-        inner.clone().prop_map(|inner| format!("({inner})")),
-        (word(&["-", "+", "- -", "-+"]), inner).prop_map(|(sign, inner)| format!("{sign}{inner}")),
-    ]
-    .boxed()
+/// Makes expressions.
+pub struct Generator<'g, 'b> {
+    choices: &'g mut Choices<'b>,
+    words: &'g Vocabulary,
+    /// The vectors that occur so far.
+    vectors: Vec<String>,
 }
 
 const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^", "atan2", "AtaN2"];
 const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
-
-fn binary(words: &Vocabulary, below: &Level) -> Text {
-    let Level { vector, scalar } = below;
-    let compare = (word(COMPARISONS), word(&["", "", " bool", " BOOL"]))
-        .prop_map(|(op, bool)| op + &bool)
-        .boxed();
-    let values = prop_oneof![2 => word(ARITHMETIC), 1 => compare.clone()].boxed();
-    let matched = (values.clone(), matching(words), fill(&words.number))
-        .prop_map(|(op, matching, fill)| op + &matching + &fill);
-    let set =
-        (word(&["and", "or", "unless", "OR"]), on_or_ignoring(words)).prop_map(|(op, on)| op + &on);
-    let trim = word(&["</", ">/"]);
-    only(
-        ValueType::Vector,
-        prop_oneof![
-            3 => between(vector, matched.boxed(), vector),
-            1 => between(vector, set.boxed(), vector),
-            1 => between(vector, values.clone(), scalar),
-            1 => between(scalar, values, vector),
-            1 => between(vector, trim.clone(), scalar),
-            1 => between(vector, trim, vector),
-        ],
-    )
-}
-
-fn scalar_binary(below: &Level) -> Text {
-    let comparison = word(COMPARISONS).prop_map(|op| op + " bool").boxed();
-    let op = prop_oneof![2 => word(ARITHMETIC), 1 => comparison].boxed();
-    only(ValueType::Scalar, between(&below.scalar, op, &below.scalar))
-}
-
-/// The operands in parentheses or not.
-fn between(lhs: &Text, op: Text, rhs: &Text) -> Text {
-    (lhs.clone(), any::<bool>(), op, rhs.clone(), any::<bool>())
-        .prop_map(|(lhs, wrap_lhs, op, rhs, wrap_rhs)| {
-            let wrapped = |text, wrap| if wrap { format!("({text})") } else { text };
-            format!("{} {op} {}", wrapped(lhs, wrap_lhs), wrapped(rhs, wrap_rhs))
-        })
-        .boxed()
-}
-
-fn matching(words: &Vocabulary) -> Text {
-    let group = (word(&["group_left", "group_right", "GROUP_LEFT"]), label_list(words))
-        .prop_map(|(group, labels)| format!(" {group}{labels}"));
-    let bare_group = word(&[" group_left", " group_right"]);
-    let any_group = prop_oneof![2 => Just(String::new()), 1 => group, 1 => bare_group];
-    prop_oneof![
-        1 => Just(String::new()),
-        3 => (clause(words), any_group).prop_map(|(clause, group)| clause + &group),
-    ]
-    .boxed()
-}
-
-fn on_or_ignoring(words: &Vocabulary) -> Text {
-    prop_oneof![Just(String::new()), clause(words)].boxed()
-}
-
-fn clause(words: &Vocabulary) -> Text {
-    (word(&[" on", " ignoring ", " ON "]), label_list(words)).prop_map(|(on, l)| on + &l).boxed()
-}
-
-fn fill(number: &Text) -> Text {
-    let value = (word(&["", "-", "+"]), number.clone()).prop_map(|(sign, n)| sign + &n);
-    let value = value.prop_filter("a number alone", |n| is_fill_value(n)).boxed();
-    prop_oneof![
-        6 => Just(String::new()),
-        1 => value.clone().prop_map(|n| format!(" fill({n})")),
-        1 => value.clone().prop_map(|n| format!(" fill_left ({n})")),
-        1 => (value.clone(), value).prop_map(|(a, b)| format!(" fill_right({a}) FILL_LEFT({b})")),
-    ]
-    .boxed()
-}
-
-fn is_fill_value(text: &str) -> bool {
-    type_of(&format!("a + fill({text}) b")).is_some()
-}
-
-fn label_list(words: &Vocabulary) -> Text {
-    (proptest::collection::vec(words.label.clone(), 0..3), any::<bool>())
-        .prop_map(|(labels, trailing)| {
-            let comma = if trailing && !labels.is_empty() { "," } else { "" };
-            format!("({}{comma})", labels.join(", "))
-        })
-        .boxed()
-}
 
 /// Every aggregation.
 pub const AGGREGATIONS: &[&str] = &[
@@ -209,237 +81,260 @@ pub const AGGREGATIONS: &[&str] = &[
     "limit_ratio",
 ];
 
-fn aggregation(words: &Vocabulary, below: &Level) -> Text {
-    let each = words.aggregations.iter().map(|op| {
-        let param = match *op {
-            "topk" | "bottomk" | "quantile" | "limitk" | "limit_ratio" => {
-                below.scalar.clone().prop_map(|param| param + ", ").boxed()
-            }
-            "count_values" => words.label.clone().prop_map(|l| quoted(&l) + ", ").boxed(),
-            _ => Just(String::new()).boxed(),
+impl<'g, 'b> Generator<'g, 'b> {
+    pub fn new(choices: &'g mut Choices<'b>, words: &'g Vocabulary) -> Generator<'g, 'b> {
+        Generator { choices, words, vectors: Vec::new() }
+    }
+
+    /// An expression whose value is an instant vector, nested at most `depth` deep.
+    pub fn vector(&mut self, depth: u32) -> String {
+        let made = self.vectors.len();
+        if made > 0 && self.choices.one_in(REPEATED_ONE_IN) {
+            return self.vectors[self.choices.below(made)].clone();
+        }
+        let vector = match depth.checked_sub(1) {
+            None => self.selector(),
+            Some(below) => match self.choices.weighted(&[2, 3, 3, 4, 1]) {
+                0 => self.vector(below),
+                1 => self.call(ValueType::Vector, below),
+                2 => self.aggregation(below),
+                3 => self.binary(below),
+                _ => {
+                    let inner = self.vector(below);
+                    self.sign_or_parentheses(inner)
+                }
+            },
         };
-        let call = (param, below.vector.clone()).prop_map(|(p, v)| format!("({p}{v})"));
-        (Just(op.to_string()), call).boxed()
-    });
-    let grouping = (word(&["by ", "without", "BY"]), label_list(words)).prop_map(|(by, l)| by + &l);
-    let grouping = prop_oneof![1 => Just(String::new()), 3 => grouping];
-    (Union::new(each), grouping, any::<bool>(), any::<bool>())
-        .prop_map(|((op, call), grouping, before, upper)| {
-            let op = if upper { op.to_uppercase() } else { op };
-            match before {
-                true => format!("{op} {grouping} {call}"),
-                false => format!("{op}{call} {grouping}"),
+        self.vectors.push(vector.clone());
+        vector
+    }
+
+    /// An expression whose value is a scalar.
+    pub fn scalar(&mut self, depth: u32) -> String {
+        let Some(below) = depth.checked_sub(1) else { return (self.words.number)(self.choices) };
+        match self.choices.weighted(&[3, 1, 1, 1]) {
+            0 => self.scalar(below),
+            1 => self.call(ValueType::Scalar, below),
+            2 => self.scalar_binary(below),
+            _ => {
+                let inner = self.scalar(below);
+                self.sign_or_parentheses(inner)
             }
-        })
-        .boxed()
-}
-
-/// Calls of all functions that give this type.
-fn calls(words: &Vocabulary, below: &Level, returns: ValueType) -> Text {
-    let wanted =
-        |function: &&Signature| function.returns == returns && (words.has_function)(function);
-    let each = signatures().iter().filter(wanted).map(|function| call(function, words, below));
-    let each: Vec<Text> = each.collect();
-    if each.is_empty() {
-        return below.scalar.clone();
-    }
-    Union::new(each).boxed()
-}
-
-fn call(function: &'static Signature, words: &Vocabulary, below: &Level) -> Text {
-    let listed = function.args.len();
-    let (min, max) = match function.variadic {
-        Variadic::No => (listed, listed),
-        Variadic::Optional(optional) => (listed - optional, listed),
-        Variadic::Repeated { max } => {
-            (listed - 1, max.unwrap_or(usize::MAX).min(listed + EXTRA_ARGUMENTS_MAX))
-        }
-    };
-    let args: Vec<Text> = (0..max).map(|index| argument(function, index, words, below)).collect();
-    (args, min..=max)
-        .prop_map(|(mut args, count)| {
-            args.truncate(count);
-            format!("{}({})", function.name, args.join(", "))
-        })
-        .boxed()
-}
-
-fn argument(function: &Signature, index: usize, words: &Vocabulary, below: &Level) -> Text {
-    let label = || words.label.clone().prop_map(|label| quoted(&label)).boxed();
-    match (function.name, index) {
-        ("info", 1) => words.matchers.clone().prop_map(|m| format!("{{{m}}}")).boxed(),
-        ("label_replace", 2) => word(&["\"$1\"", "'x$0'", "\"\"", "`${1}y`", "\"lit\""]),
-        ("label_replace", 4) => word(&["\"(.*)\"", "'(a)?(.*)'", "\"\"", "`.`", "\"no\""]),
-        ("label_join", 2) => word(&["\"-\"", "''", "`, `"]),
-        _ => match function.args.get(index).or(function.args.last()) {
-            Some(ValueType::Vector) => below.vector.clone(),
-            Some(ValueType::Matrix) => matrix(words, below),
-            Some(ValueType::Scalar) => below.scalar.clone(),
-            Some(ValueType::String) | None => label(),
-        },
-    }
-}
-
-/// A label of a list as a string literal.
-fn quoted(label: &str) -> String {
-    if label.starts_with(['"', '\'', '`']) { label.to_string() } else { format!("{label:?}") }
-}
-
-fn time_modifiers(words: &Vocabulary) -> Text {
-    (words.at.clone(), words.offset.clone(), any::<bool>())
-        .prop_map(|(at, offset, at_first)| if at_first { at + &offset } else { offset + &at })
-        .boxed()
-}
-
-fn selector(words: &Vocabulary) -> Text {
-    (words.series.clone(), words.extended.clone(), time_modifiers(words))
-        .prop_map(|(series, extended, time)| {
-            let anchored = extended.to_lowercase().contains("anchored");
-            series + if anchored { "" } else { &extended } + &time
-        })
-        .boxed()
-}
-
-/// A range selector or a subquery.
-fn matrix(words: &Vocabulary, below: &Level) -> Text {
-    let selected =
-        (words.series.clone(), words.range.clone(), words.extended.clone(), time_modifiers(words))
-            .prop_map(|(series, range, extended, time)| {
-                format!("{series}[{range}]{extended}{time}")
-            });
-    let inner = prop_oneof![
-        words.series.clone(),
-        below.vector.clone().prop_map(|inner| format!("({inner})")),
-    ];
-    let subquery = (inner, words.range.clone(), words.step.clone(), time_modifiers(words))
-        .prop_map(|(inner, range, step, time)| format!("{inner}[{range}:{step}]{time}"));
-    prop_oneof![2 => selected, 1 => subquery].boxed()
-}
-
-impl Vocabulary {
-    /// Anything the parser takes.
-    pub fn wide() -> Vocabulary {
-        let none = || Just(String::new());
-        Vocabulary {
-            series: wide_series(),
-            label: word(&[
-                "job", "instance", "le", "__name__x", "on", "group_left", "bool", "by", "\"a.b\"",
-                "'küche'", "\"odd name\"", "`sum`", "offset",
-            ]),
-            matchers: wide_matchers(),
-            number: word(&[
-                "0", "1", "1.5", "1e3", "0x1F", "0X_a_b", "017", "1_000", "Inf", "nAn", "5m",
-                "1h30m", ".5", "2.", "3.4e-9", "1E+2", "0.1_5", "1d", "7ms", "08", "1e308",
-                "1y2w3d4h5m6s7ms",
-            ]),
-            range: duration(3),
-            step: prop_oneof![none(), duration(2)].boxed(),
-            offset: wide_offset(),
-            at: prop_oneof![
-                3 => none(),
-                1 => word(&[" @ 1.5", " @ -10", " @ +0x10", " @1e3", " @ .0004", " @ 12345678901.5"]),
-                1 => word(&[" @ start()", " @END()", " @ Start ( )"]),
-            ]
-            .boxed(),
-            extended: prop_oneof![4 => none(), 1 => word(&[" smoothed", " anchored", " SMOOTHED"])]
-                .boxed(),
-            has_function: |_| true,
-            aggregations: AGGREGATIONS,
         }
     }
-}
 
-fn wide_series() -> Text {
-    let metric = || {
-        word(&[
-            "up",
-            "http_requests_total",
-            "job:errors:rate5m",
-            ":x",
-            "sum",
-            "by",
-            "offset",
-            "fill",
-            "start",
-            "end",
-            "step",
-            "min_of",
-            "and",
-            "anchored",
-            "without",
-            "_",
-            "infinite",
-            "nano",
-        ])
-    };
-    let utf8 = word(&["\"utf8.name\"", "'it''s'", "\"a\\\"b\\n\"", "`raw\\`", "\"日本\""]);
-    let utf8 = utf8.prop_filter("a name", |name| type_of(&format!("{{{name}}}")).is_some());
-    prop_oneof![
-        3 => metric(),
-        2 => (metric(), wide_matchers(), word(&["", " "])).prop_map(|(n, m, s)| format!("{n}{s}{{{m}}}")),
-        1 => (utf8, wide_matchers(), any::<bool>()).prop_map(|(name, matchers, first)| {
-            match (matchers.is_empty(), first) {
-                (true, _) => format!("{{{name}}}"),
-                (false, true) => format!("{{{name}, {matchers}}}"),
-                (false, false) => format!("{{{matchers}, {name},}}"),
+    fn word(&mut self, words: Words) -> String {
+        words(self.choices)
+    }
+
+    fn sign_or_parentheses(&mut self, inner: String) -> String {
+        match self.choices.one_in(2) {
+            false => format!("({inner})"),
+            true => self.choices.word(&["-", "+", "- -", "-+"]) + &inner,
+        }
+    }
+
+    fn binary(&mut self, below: u32) -> String {
+        let kind = self.choices.weighted(&[8, 3, 3, 3, 1, 1]);
+        let (lhs, rhs) = match kind {
+            0 | 1 => self.sides(below),
+            2 | 4 => (self.vector(below), self.scalar(below)),
+            3 => (self.scalar(below), self.vector(below)),
+            _ => (self.vector(below), self.vector(below)),
+        };
+        let op = match kind {
+            0 => self.operator() + &self.matching() + &self.fill(),
+            1 => {
+                let op = self.choices.word(&["and", "or", "unless", "OR"]);
+                op + &if self.choices.one_in(2) { self.clause() } else { String::new() }
             }
-        }),
-        1 => wide_matchers().prop_map(|matchers| match matchers.is_empty() {
-            true => "{job=~'.+'}".to_string(),
-            false => format!("{{job=~'.+', {matchers}}}"),
-        }),
-    ]
-    .boxed()
-}
+            2 | 3 => self.operator(),
+            _ => self.choices.word(&["</", ">/"]),
+        };
+        self.between(ValueType::Vector, &lhs, &op, &rhs)
+    }
 
-fn wide_matchers() -> Text {
-    let label = word(&["job", "instance", "le", "on", "by", "sum", "'odd name'", "\"a.b\"", "`c`"]);
-    let op = word(&["=", "!=", "=~", "!~", " = ", " !~ "]);
-    let value = word(&[
-        "\"a\"",
-        "'b'",
-        "``",
-        "\"\\n\\\"\\x41\\u00e9\"",
-        "\"a.*|b\"",
-        "\"1\"",
-        "'\\101\\U0001F600'",
-    ]);
-    let matcher = (label, op, value).prop_map(|(label, op, value)| format!("{label}{op}{value}"));
-    (proptest::collection::vec(matcher, 0..3), any::<bool>())
-        .prop_map(|(matchers, trailing)| {
-            let comma = if trailing && !matchers.is_empty() { "," } else { "" };
-            matchers.join(", ") + comma
-        })
-        .prop_map(|matchers| matchers.trim_end_matches(',').to_string())
-        .boxed()
-}
+    /// Two vectors; sometimes two selectors of one metric, with matchers at one side only.
+    fn sides(&mut self, below: u32) -> (String, String) {
+        if !self.choices.one_in(4) {
+            return (self.vector(below), self.vector(below));
+        }
+        let plain = self.selector();
+        let matchers = self.word(self.words.matchers);
+        let narrowed = format!("{plain}{{{matchers}}}");
+        match type_of(&narrowed) {
+            Some(ValueType::Vector) if self.choices.one_in(2) => (plain, narrowed),
+            Some(ValueType::Vector) => (narrowed, plain),
+            _ => (plain.clone(), plain),
+        }
+    }
 
-fn wide_offset() -> Text {
-    prop_oneof![
-        3 => Just(String::new()),
-        1 => word(&[
-            " offset 5m", " offset -1h30m", " offset +60", " offset step()", " offset -range()",
-            " offset - min_of(step(), 1h)", " offset 0", " Offset 1.5", " offset (1h)",
-        ]),
-        1 => duration(2).prop_map(|duration| format!(" OFFSET -({duration})")),
-    ]
-    .boxed()
-}
+    fn operator(&mut self) -> String {
+        match self.choices.one_in(3) {
+            false => self.choices.word(ARITHMETIC),
+            true => {
+                self.choices.word(COMPARISONS) + &self.choices.word(&["", "", " bool", " BOOL"])
+            }
+        }
+    }
 
-/// Arithmetic of durations; may be zero or negative for some steps.
-fn duration(depth: u32) -> Text {
-    let leaf = word(&["5m", "1h", "300", "1.5", "0.0001", "step()", "RANGE()", "1d1ms", "0x10"]);
-    leaf.prop_recursive(depth, 8, 2, |inner| {
-        prop_oneof![
-            (inner.clone(), word(&["+", "-", "*", "/", "%", "^"]), inner.clone())
-                .prop_map(|(a, op, b)| format!("{a} {op} {b}")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("max_of({a}, {b})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("MIN_OF({a},{b})")),
-            inner.clone().prop_map(|a| format!("({a})")),
-            // Not before a bare literal, which would make a negative range.
-            inner.prop_map(|a| format!("step() - -(+{a})")),
-        ]
-        .boxed()
-    })
-    .boxed()
+    fn scalar_binary(&mut self, below: u32) -> String {
+        let (lhs, rhs) = (self.scalar(below), self.scalar(below));
+        let op = match self.choices.one_in(3) {
+            false => self.choices.word(ARITHMETIC),
+            true => self.choices.word(COMPARISONS) + " bool",
+        };
+        self.between(ValueType::Scalar, &lhs, &op, &rhs)
+    }
+
+    /// The operands in parentheses or not; in any case if they would be torn apart. If that makes no sense either, the left one.
+    fn between(&mut self, wanted: ValueType, lhs: &str, op: &str, rhs: &str) -> String {
+        let wrap = [self.choices.one_in(2), self.choices.one_in(2)];
+        let wrapped = |text: &str, wrap| if wrap { format!("({text})") } else { text.to_string() };
+        let text =
+            |wrap: [bool; 2]| format!("{} {op} {}", wrapped(lhs, wrap[0]), wrapped(rhs, wrap[1]));
+        let bare = op.split_whitespace().next().unwrap_or(op);
+        let texts = [text(wrap), text([true, true]), format!("({lhs}) {bare} ({rhs})")];
+        let makes_sense = |text: &String| type_of(text) == Some(wanted);
+        texts.into_iter().find(makes_sense).unwrap_or_else(|| lhs.to_string())
+    }
+
+    fn matching(&mut self) -> String {
+        match self.choices.weighted(&[1, 2, 1]) {
+            0 => String::new(),
+            1 => self.clause(),
+            _ => {
+                let group = [" group_left", " group_right", " GROUP_LEFT"];
+                let clause = self.clause() + &self.choices.word(&group);
+                clause + &if self.choices.one_in(3) { String::new() } else { self.label_list() }
+            }
+        }
+    }
+
+    fn clause(&mut self) -> String {
+        self.choices.word(&[" on", " ignoring ", " ON "]) + &self.label_list()
+    }
+
+    fn fill(&mut self) -> String {
+        match self.choices.weighted(&[6, 1, 1, 1]) {
+            0 => String::new(),
+            1 => format!(" fill({})", self.fill_value()),
+            2 => format!(" fill_left ({})", self.fill_value()),
+            _ => format!(" fill_right({}) FILL_LEFT({})", self.fill_value(), self.fill_value()),
+        }
+    }
+
+    fn fill_value(&mut self) -> String {
+        let value = self.choices.word(&["", "-", "+"]) + &self.word(self.words.number);
+        let is_number = type_of(&format!("a + fill({value}) b")).is_some();
+        if is_number { value } else { "0".to_string() }
+    }
+
+    fn label_list(&mut self) -> String {
+        let labels: Vec<String> =
+            (0..self.choices.below(3)).map(|_| self.word(self.words.label)).collect();
+        let comma = if self.choices.one_in(4) && !labels.is_empty() { "," } else { "" };
+        format!("({}{comma})", labels.join(", "))
+    }
+
+    fn aggregation(&mut self, below: u32) -> String {
+        let op = self.choices.pick(self.words.aggregations);
+        let param = match op {
+            "topk" | "bottomk" | "quantile" | "limitk" | "limit_ratio" => self.scalar(below) + ", ",
+            "count_values" => self.string() + ", ",
+            _ => String::new(),
+        };
+        let call = format!("({param}{})", self.vector(below));
+        let op = if self.choices.one_in(4) { op.to_uppercase() } else { op.to_string() };
+        if self.choices.one_in(4) {
+            return op + &call;
+        }
+        let grouping = self.choices.word(&["by ", "without", "BY"]) + &self.label_list();
+        match self.choices.one_in(2) {
+            true => format!("{op} {grouping} {call}"),
+            false => format!("{op}{call} {grouping}"),
+        }
+    }
+
+    /// A call of one of the functions that give this type.
+    fn call(&mut self, returns: ValueType, below: u32) -> String {
+        let favours = self.choices.one_in(2) && returns == ValueType::Vector;
+        let wanted = |function: &&Signature| {
+            function.returns == returns
+                && (!favours || self.words.favourites.contains(&function.name))
+        };
+        let all: Vec<&Signature> = signatures().iter().filter(wanted).collect();
+        let function = self.choices.pick(&all);
+        let listed = function.args.len();
+        let (min, max) = match function.variadic {
+            Variadic::No => (listed, listed),
+            Variadic::Optional(optional) => (listed - optional, listed),
+            Variadic::Repeated { max } => {
+                (listed - 1, max.unwrap_or(usize::MAX).min(listed + EXTRA_ARGUMENTS_MAX))
+            }
+        };
+        let count = min + self.choices.below(max - min + 1);
+        let args: Vec<String> =
+            (0..count).map(|index| self.argument(function, index, below)).collect();
+        format!("{}({})", function.name, args.join(", "))
+    }
+
+    fn argument(&mut self, function: &Signature, index: usize, below: u32) -> String {
+        match (function.name, index) {
+            ("histogram_quantile", 1) | ("histogram_fraction", 2) | ("histogram_quantiles", 0)
+                if self.choices.one_in(2) =>
+            {
+                self.word(self.words.buckets)
+            }
+            ("info", 1) => self.word(self.words.info_matchers),
+            ("label_replace", 2) => {
+                self.choices.word(&["\"$1\"", "'x$0'", "\"\"", "`${1}y`", "\"lit\""])
+            }
+            ("label_replace", 4) => {
+                self.choices.word(&["\"(.*)\"", "'(a)?(.*)'", "\"\"", "`.`", "\"no\""])
+            }
+            ("label_join", 2) => self.choices.word(&["\"-\"", "''", "`, `"]),
+            _ => match function.args.get(index).or(function.args.last()) {
+                Some(ValueType::Vector) => self.vector(below),
+                Some(ValueType::Matrix) => self.matrix(function.name, below),
+                Some(ValueType::Scalar) => self.scalar(below),
+                Some(ValueType::String) | None => self.string(),
+            },
+        }
+    }
+
+    /// A label as a string literal.
+    fn string(&mut self) -> String {
+        let label = self.word(self.words.label);
+        if label.starts_with(['"', '\'', '`']) { label } else { format!("{label:?}") }
+    }
+
+    fn time_modifiers(&mut self) -> String {
+        let (at, offset) = (self.word(self.words.at), self.word(self.words.offset));
+        if self.choices.one_in(2) { at + &offset } else { offset + &at }
+    }
+
+    fn selector(&mut self) -> String {
+        let series = self.word(self.words.series);
+        let extended = self.word(self.words.extended);
+        let anchored = extended.to_lowercase().contains("anchored");
+        series + if anchored { "" } else { &extended } + &self.time_modifiers()
+    }
+
+    /// A range selector or a subquery.
+    fn matrix(&mut self, function: &str, below: u32) -> String {
+        if self.choices.one_in(3) {
+            let inner = match self.choices.one_in(2) {
+                false => self.word(self.words.series),
+                true => format!("({})", self.vector(below)),
+            };
+            let (range, step) = (self.word(self.words.range), self.word(self.words.step));
+            return format!("{inner}[{range}:{step}]{}", self.time_modifiers());
+        }
+        let (series, range) = (self.word(self.words.series), self.word(self.words.range));
+        let extended = self.word(self.words.extended);
+        let takes = (self.words.is_extended)(function, extended.trim());
+        let extended = if takes { extended } else { String::new() };
+        format!("{series}[{range}]{extended}{}", self.time_modifiers())
+    }
 }

@@ -10,11 +10,15 @@ use silverback::promql::parser::{ParseOptions, parse};
 use silverback::promql::pretty::pretty;
 use silverback::promql::script::pinned;
 
+use crate::choices::Choices;
 use crate::conformance;
-use crate::promql_generator::{Vocabulary, scalar_expr, vector_expr};
+use crate::promql_generator::Generator;
+use crate::promql_words::WIDE;
 
 /// How deep the random expressions are nested.
 const DEPTH: u32 = 4;
+/// Bytes that are enough for most of them.
+const BYTES_MAX: usize = 400;
 
 /// An `eval` line of a script: its expression, and whether the lines below expect a failure.
 struct Eval {
@@ -138,13 +142,20 @@ fn sort_matchers(selector: &mut Selector) {
     selector.matchers[bare..].sort_by_key(ToString::to_string);
 }
 
+/// The bytes that random expressions are made of.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..BYTES_MAX)
+}
+
 proptest! {
     #[test]
     fn what_is_printed_gives_the_same_tree(
-        vector in vector_expr(&Vocabulary::wide(), DEPTH),
-        scalar in scalar_expr(&Vocabulary::wide(), DEPTH),
+        bytes in bytes(),
         at in -5_000i64..5_000,
     ) {
+        let choices = &mut Choices::of(&bytes);
+        let scalar = Generator::new(choices, &WIDE).scalar(DEPTH);
+        let vector = Generator::new(choices, &WIDE).vector(DEPTH);
         for (text, wanted) in [(vector, ValueType::Vector), (scalar, ValueType::Scalar)] {
             let expr = parse(&text, &ParseOptions::all()).unwrap();
             prop_assert_eq!(value_type(&expr), wanted);
@@ -157,9 +168,10 @@ proptest! {
 
     #[test]
     fn a_cut_expression_parses_or_errs_inside_of_it(
-        text in vector_expr(&Vocabulary::wide(), DEPTH),
+        bytes in bytes(),
         cut in 0.0..1.0,
     ) {
+        let text = Generator::new(&mut Choices::of(&bytes), &WIDE).vector(DEPTH);
         let end = (text.len() as f64 * cut) as usize;
         prop_assume!(text.is_char_boundary(end));
         if let Err(error) = parse(&text[..end], &ParseOptions::all()) {

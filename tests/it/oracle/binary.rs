@@ -1,20 +1,26 @@
-//! Binary operators: every element of one side is held against every element of the other.
+//! Binary operators: scalars, vectors with scalars, and what becomes of two values. The elements of two vectors find each other
+//! in [`super::matching`].
 
-use std::collections::BTreeSet;
-
-use silverback::promql::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
+use silverback::model::histogram::Combined;
+use silverback::promql::ast::{Binary, BinaryOp};
 
 use super::eval::Oracle;
-use super::value::{Answer, Element, Failure, LabelMap, NAME, Result, Value};
+use super::value::{Answer, Element, Result, Value};
 
 impl Oracle<'_> {
     pub fn binary(&self, binary: &Binary, time: i64) -> Result<Answer> {
-        let (lhs, rhs) = (self.eval(&binary.lhs, time)?, self.eval(&binary.rhs, time)?);
-        match (lhs, rhs) {
+        // Both, since either may be wrong.
+        let (lhs, rhs) = (self.eval(&binary.lhs, time), self.eval(&binary.rhs, time));
+        match (lhs?, rhs?) {
+            (Answer::Scalar(_), Answer::Scalar(_)) if is_trim(binary.op) => {
+                let op = binary.op.as_str();
+                self.fail(format!("operator {op:?} not allowed for Scalar operations"))
+            }
             (Answer::Scalar(lhs), Answer::Scalar(rhs)) => {
-                let pair = (&Value::Float(lhs), &Value::Float(rhs));
-                let value = self.combine(binary, pair).and_then(|value| value.float());
-                value.map(Answer::Scalar).ok_or(Failure("scalars are not filtered"))
+                match self.floats(binary, lhs, rhs).and_then(|value| value.float()) {
+                    Some(value) => Ok(Answer::Scalar(value)),
+                    None => self.fail("scalars are not filtered"),
+                }
             }
             (Answer::Vector(lhs), Answer::Scalar(rhs)) => {
                 let rhs = Value::Float(rhs);
@@ -27,11 +33,8 @@ impl Oracle<'_> {
                     Some(if filters(binary) { value.clone() } else { result })
                 })
             }
-            (Answer::Vector(lhs), Answer::Vector(rhs)) if binary.op.is_set() => {
-                self.checked(sets(binary, lhs, rhs))
-            }
-            (Answer::Vector(lhs), Answer::Vector(rhs)) => self.matched(binary, lhs, rhs),
-            _ => Err(Failure("an operand is a string")),
+            (Answer::Vector(lhs), Answer::Vector(rhs)) => self.vectors(binary, lhs, rhs),
+            _ => self.fail("operator on a string"),
         }
     }
 
@@ -48,67 +51,87 @@ impl Oracle<'_> {
         self.checked(results.collect())
     }
 
-    /// Arithmetic and `bool` make something else of a metric; between vectors, the name of an operand of arithmetic does not
-    /// stay until the end.
+    /// Arithmetic and `bool` make something else of a metric.
     fn named(&self, binary: &Binary, element: Element) -> Element {
         let keeps = filters(binary) || is_trim(binary.op);
         if keeps { element } else { self.without_name(element) }
     }
 
     /// The result of two values; `None`: none, or filtered away.
-    fn combine(&self, binary: &Binary, pair: (&Value, &Value)) -> Option<Value> {
+    pub fn combine(&self, binary: &Binary, pair: (&Value, &Value)) -> Option<Value> {
         use BinaryOp::{Add, Div, Equal, Mul, NotEqual, Sub, TrimLower, TrimUpper};
-        let mut result = pair.0.clone();
-        match (pair, &mut result) {
-            ((Value::Float(lhs), Value::Float(rhs)), _) => return self.floats(binary, *lhs, *rhs),
-            ((Value::Histogram(lhs), Value::Histogram(rhs)), result) => match binary.op {
-                Equal | NotEqual => {
-                    let holds = lhs.equals(rhs) == (binary.op == Equal);
-                    return outcome(binary, holds, pair.0.clone());
-                }
-                Add | Sub => {
-                    let Value::Histogram(sum) = result else { return None };
-                    let done = if binary.op == Add { sum.add(rhs) } else { sum.sub(rhs) };
-                    done.ok()?;
-                    sum.compact();
-                }
-                _ => return None,
-            },
-            ((Value::Histogram(lhs), Value::Float(rhs)), Value::Histogram(result)) => {
-                match binary.op {
-                    Mul => result.scale(*rhs),
-                    Div => result.divide(*rhs),
-                    TrimUpper => *result = lhs.trim_above(*rhs),
-                    TrimLower => *result = lhs.trim_below(*rhs),
-                    _ => return None,
-                }
+        Some(Value::Histogram(match (pair.0, binary.op, pair.1) {
+            (Value::Float(lhs), op, Value::Float(rhs)) if !is_trim(op) => {
+                return self.floats(binary, *lhs, *rhs);
             }
-            ((Value::Float(lhs), Value::Histogram(rhs)), result) => match binary.op {
-                Mul => {
-                    let mut product = rhs.clone();
-                    product.scale(*lhs);
-                    *result = Value::Histogram(product);
-                }
-                _ => return None,
-            },
-            _ => return None,
+            (Value::Histogram(lhs), Equal | NotEqual, Value::Histogram(rhs)) => {
+                let holds = lhs.equals(rhs) == (binary.op == Equal);
+                return outcome(binary, holds, pair.0.clone());
+            }
+            (Value::Histogram(lhs), Add | Sub, Value::Histogram(rhs)) => {
+                let mut sum = lhs.clone();
+                let done = if binary.op == Add { sum.add(rhs) } else { sum.sub(rhs) };
+                self.note_combined(binary, done.ok())?;
+                sum.compact();
+                sum
+            }
+            (Value::Histogram(one), Mul, Value::Float(factor))
+            | (Value::Float(factor), Mul, Value::Histogram(one)) => {
+                let mut product = one.clone();
+                product.scale(*factor);
+                product
+            }
+            (Value::Histogram(lhs), Div, Value::Float(rhs)) => {
+                let mut quotient = lhs.clone();
+                quotient.divide(*rhs);
+                quotient
+            }
+            (Value::Histogram(lhs), TrimUpper, Value::Float(rhs)) => lhs.trim_above(*rhs),
+            (Value::Histogram(lhs), TrimLower, Value::Float(rhs)) => lhs.trim_below(*rhs),
+            (lhs, _, rhs) => {
+                let kind = |value: &Value| if value.is_histogram() { "histogram" } else { "float" };
+                let (op, lhs, rhs) = (binary.op.as_str(), kind(lhs), kind(rhs));
+                let text = "incompatible sample types encountered for binary operator";
+                let text = format!("{text} {op:?}: {lhs} {op} {rhs}");
+                self.notes.borrow_mut().info(binary.lhs.span.start, text);
+                return None;
+            }
+        }))
+    }
+
+    fn note_combined(&self, binary: &Binary, combined: Option<Combined>) -> Option<()> {
+        let (mut notes, place) = (self.notes.borrow_mut(), binary.lhs.span.start);
+        let what = if binary.op == BinaryOp::Sub { "subtraction" } else { "addition" };
+        let Some(combined) = combined else {
+            let text = "incompatible bucket layout encountered for binary operator";
+            notes.warn(place, format!("{text} {}", binary.op.as_str()));
+            return None;
+        };
+        if combined.reset_conflict {
+            notes.warn(place, format!("conflicting counter resets during histogram {what}"));
         }
-        Some(result)
+        if combined.bounds_reconciled {
+            notes.info(place, format!("mismatched custom buckets were reconciled during {what}"));
+        }
+        Some(())
     }
 
     fn floats(&self, binary: &Binary, lhs: f64, rhs: f64) -> Option<Value> {
+        if matches!(binary.op, BinaryOp::Div | BinaryOp::Mod | BinaryOp::Atan2) {
+            // Almost nothing is something else than nothing here.
+            [lhs, rhs].into_iter().for_each(|value| self.compared(value, 0.0));
+        }
         let number = match binary.op {
             BinaryOp::Add => lhs + rhs,
             BinaryOp::Sub => lhs - rhs,
             BinaryOp::Mul => lhs * rhs,
             BinaryOp::Div => lhs / rhs,
             BinaryOp::Mod => {
-                self.compared(lhs / rhs, (lhs / rhs).round());
+                self.divided(lhs, rhs);
                 lhs % rhs
             }
             BinaryOp::Pow => lhs.powf(rhs),
             BinaryOp::Atan2 => lhs.atan2(rhs),
-            BinaryOp::TrimUpper | BinaryOp::TrimLower => return None,
             op => {
                 self.compared(lhs, rhs);
                 let holds = match op {
@@ -124,76 +147,9 @@ impl Oracle<'_> {
         };
         Some(Value::Float(number))
     }
-
-    /// Operators of values, between vectors.
-    fn matched(&self, binary: &Binary, lhs: Vec<Element>, rhs: Vec<Element>) -> Result<Answer> {
-        let matching = &binary.matching;
-        let swapped = matching.cardinality == Cardinality::OneToMany;
-        let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
-        let (fill_many, fill_one) = (matching.fill_left, matching.fill_right);
-        let nothing = match (many.is_empty(), one.is_empty()) {
-            (true, true) => true,
-            (false, false) => false,
-            _ => fill_many.is_none() && fill_one.is_none(),
-        };
-        if nothing {
-            return Ok(Answer::Vector(Vec::new()));
-        }
-        let keys: BTreeSet<LabelMap> = one.iter().map(|e| signature(matching, &e.labels)).collect();
-        if keys.len() < one.len() {
-            return Err(Failure("found duplicate series for the match group"));
-        }
-        let mut pairs = Vec::new();
-        for element in &many {
-            let key = signature(matching, &element.labels);
-            match one.iter().find(|other| signature(matching, &other.labels) == key) {
-                Some(other) => pairs.push((element.clone(), other.clone())),
-                None => pairs.extend(fill_one.map(|v| (element.clone(), filled(&key, v)))),
-            }
-        }
-        for element in &one {
-            let key = signature(matching, &element.labels);
-            if !many.iter().any(|other| signature(matching, &other.labels) == key) {
-                pairs.extend(fill_many.map(|v| (filled(&key, v), element.clone())));
-            }
-        }
-        self.paired(binary, pairs, swapped)
-    }
-
-    /// The results of pairs of an element of the many side and one of the other.
-    fn paired(
-        &self,
-        binary: &Binary,
-        pairs: Vec<(Element, Element)>,
-        swapped: bool,
-    ) -> Result<Answer> {
-        let matching = &binary.matching;
-        let one_to_one = matching.cardinality == Cardinality::OneToOne;
-        let mut results: Vec<Element> = Vec::new();
-        let mut taken: BTreeSet<(LabelMap, Option<LabelMap>)> = BTreeSet::new();
-        for (many, one) in pairs {
-            // Whether two may meet does not depend on what comes of it.
-            let key = signature(matching, &many.labels);
-            let labels = result_labels(matching, &many.labels, &one.labels);
-            let values = if swapped { (one.value, many.value) } else { (many.value, one.value) };
-            let result = self.combine(binary, (&values.0, &values.1));
-            let value = result.clone().unwrap_or(values.0);
-            let mut element =
-                self.named(binary, Element { labels, drops_name: many.drops_name, value });
-            if !binary.op.is_comparison() && !is_trim(binary.op) {
-                element.labels.remove(NAME);
-            }
-            let group = (!one_to_one).then(|| element.labels.clone());
-            if !taken.insert((key, group)) {
-                return Err(Failure("multiple matches for labels"));
-            }
-            results.extend(result.map(|_| element));
-        }
-        self.checked(results)
-    }
 }
 
-fn is_trim(op: BinaryOp) -> bool {
+pub fn is_trim(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower)
 }
 
@@ -205,45 +161,5 @@ fn outcome(binary: &Binary, holds: bool, kept: Value) -> Option<Value> {
     match binary.return_bool {
         true => Some(Value::Float(if holds { 1.0 } else { 0.0 })),
         false => holds.then_some(kept),
-    }
-}
-
-/// What must agree for two elements to meet.
-fn signature(matching: &VectorMatching, labels: &LabelMap) -> LabelMap {
-    let mut labels = labels.clone();
-    labels.retain(|label, _| match matching.on {
-        true => matching.labels.contains(label),
-        false => label != NAME && !matching.labels.contains(label),
-    });
-    labels
-}
-
-/// The element that is not there.
-fn filled(key: &LabelMap, value: f64) -> Element {
-    Element { labels: key.clone(), drops_name: false, value: Value::Float(value) }
-}
-
-fn result_labels(matching: &VectorMatching, many: &LabelMap, one: &LabelMap) -> LabelMap {
-    let mut labels = many.clone();
-    if matching.cardinality == Cardinality::OneToOne {
-        labels.retain(|label, _| matching.on == matching.labels.contains(label));
-    }
-    for label in &matching.include {
-        match one.get(label) {
-            Some(value) => drop(labels.insert(label.clone(), value.clone())),
-            None => drop(labels.remove(label)),
-        }
-    }
-    labels
-}
-
-fn sets(binary: &Binary, lhs: Vec<Element>, rhs: Vec<Element>) -> Vec<Element> {
-    let key = |element: &Element| signature(&binary.matching, &element.labels);
-    let keys = |side: &[Element]| side.iter().map(key).collect::<BTreeSet<LabelMap>>();
-    let (in_lhs, in_rhs) = (keys(&lhs), keys(&rhs));
-    match binary.op {
-        BinaryOp::And => lhs.into_iter().filter(|e| in_rhs.contains(&key(e))).collect(),
-        BinaryOp::Unless => lhs.into_iter().filter(|e| !in_rhs.contains(&key(e))).collect(),
-        _ => lhs.into_iter().chain(rhs.into_iter().filter(|e| !in_lhs.contains(&key(e)))).collect(),
     }
 }

@@ -1,105 +1,14 @@
 //! Functions of instant vectors, scalars and strings.
 
-use silverback::model::MatchOp;
 use silverback::promql::ast::{Call, Expr, ExprKind};
 
+use super::absent;
 use super::eval::Oracle;
-use super::value::{Answer, Element, Failure, LabelMap, NAME, Result, Value};
-
-/// What the oracle knows; it has no `info`, no classic buckets and no start timestamps.
-pub const FUNCTIONS: &[&str] = &[
-    "abs",
-    "absent",
-    "absent_over_time",
-    "acos",
-    "acosh",
-    "asin",
-    "asinh",
-    "atan",
-    "atanh",
-    "avg_over_time",
-    "ceil",
-    "changes",
-    "clamp",
-    "clamp_max",
-    "clamp_min",
-    "cos",
-    "cosh",
-    "count_over_time",
-    "day_of_month",
-    "day_of_week",
-    "day_of_year",
-    "days_in_month",
-    "deg",
-    "delta",
-    "deriv",
-    "double_exponential_smoothing",
-    "end",
-    "exp",
-    "first_over_time",
-    "floor",
-    "histogram_avg",
-    "histogram_count",
-    "histogram_fraction",
-    "histogram_quantile",
-    "histogram_stddev",
-    "histogram_stdvar",
-    "histogram_sum",
-    "hour",
-    "idelta",
-    "increase",
-    "irate",
-    "label_join",
-    "label_replace",
-    "last_over_time",
-    "ln",
-    "log10",
-    "log2",
-    "mad_over_time",
-    "max_of",
-    "max_over_time",
-    "min_of",
-    "min_over_time",
-    "minute",
-    "month",
-    "pi",
-    "predict_linear",
-    "present_over_time",
-    "quantile_over_time",
-    "rad",
-    "range",
-    "rate",
-    "resets",
-    "round",
-    "scalar",
-    "sgn",
-    "sin",
-    "sinh",
-    "sort",
-    "sort_by_label",
-    "sort_by_label_desc",
-    "sort_desc",
-    "sqrt",
-    "start",
-    "stddev_over_time",
-    "stdvar_over_time",
-    "step",
-    "sum_over_time",
-    "tan",
-    "tanh",
-    "time",
-    "timestamp",
-    "ts_of_first_over_time",
-    "ts_of_last_over_time",
-    "ts_of_max_over_time",
-    "ts_of_min_over_time",
-    "vector",
-    "year",
-];
+use super::value::{Answer, Element, LabelMap, NAME, Result, Value};
 
 impl Oracle<'_> {
     /// A call without a range vector.
-    pub fn call_of_values(&self, call: &Call, time: i64) -> Result<Answer> {
+    pub fn call_of_values(&self, expr: &Expr, call: &Call, time: i64) -> Result<Answer> {
         let args = &call.args;
         let scalar = |index: usize| self.scalar(&args[index], time);
         let vector = |index: usize| self.vector(&args[index], time);
@@ -122,13 +31,16 @@ impl Oracle<'_> {
                 let value = Value::Float(scalar(0)?);
                 Answer::Vector(vec![Element { labels: LabelMap::new(), drops_name: false, value }])
             }
-            "absent" => Answer::Vector(absent(vector(0)?.is_empty(), &args[0])),
+            "absent" => Answer::Vector(absent::of(vector(0)?.is_empty(), &args[0])),
             "timestamp" => return self.timestamp(&args[0], time),
-            "sort" | "sort_desc" => {
-                let floats = vector(0)?.into_iter().filter(|e| e.value.float().is_some());
-                Answer::Vector(floats.collect())
+            "start_timestamp" => return self.start_timestamp(&args[0], time),
+            "info" => return self.info(args, time),
+            name if name.starts_with("sort") => {
+                self.note_order(expr);
+                let by_label = name.starts_with("sort_by_label");
+                let sorted = vector(0)?.into_iter().filter(|e| by_label || !e.value.is_histogram());
+                Answer::Vector(sorted.collect())
             }
-            "sort_by_label" | "sort_by_label_desc" => Answer::Vector(vector(0)?),
             "label_replace" | "label_join" => return self.relabelled(call, time),
             name if is_date(name) => {
                 let now = || vec![(seconds(time), LabelMap::new())];
@@ -144,11 +56,13 @@ impl Oracle<'_> {
                 return self
                     .map(vector, |value| Some(Value::Float(self.date(name, value.float()?))));
             }
+            "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => {
+                return self.of_buckets(call, time);
+            }
             name if name.starts_with("histogram_") => return self.of_histograms(name, args, time),
             name => {
                 let vector = vector(0)?;
-                let params = args[1..].iter().map(|arg| self.scalar(arg, time));
-                let params = params.collect::<Result<Vec<f64>>>()?;
+                let params = self.scalars(&args[1..], time)?;
                 if name == "clamp" && params[1] < params[0] {
                     return Ok(Answer::Vector(Vec::new()));
                 }
@@ -159,11 +73,49 @@ impl Oracle<'_> {
         })
     }
 
+    fn note_order(&self, expr: &Expr) {
+        let text =
+            "sort is ineffective for range queries since results are always ordered by labels";
+        // Whether the one time of what is pinned is a range is not said.
+        let is_pinned = expr.to_string().contains('@') || !self.has_selector(expr);
+        match self.start == self.end || is_pinned {
+            true if self.is_range_query => self.notes.borrow_mut().may_warn(text),
+            true => {}
+            false => self.notes.borrow_mut().warn(expr.span.start, text),
+        }
+    }
+
     fn timestamp(&self, arg: &Expr, time: i64) -> Result<Answer> {
         let vector = match &unwrapped(arg).kind {
-            ExprKind::Selector(selector) => self.newest(selector, time)?,
+            ExprKind::Selector(selector) if !selector.smoothed => {
+                let newest = self.newest(selector, time)?.into_iter();
+                newest.map(|(point, element)| (point.time, element)).collect()
+            }
             _ => self.vector(arg, time)?.into_iter().map(|element| (time, element)).collect(),
         };
+        self.times(vector)
+    }
+
+    /// Since when samples count; nothing of what was computed.
+    fn start_timestamp(&self, arg: &Expr, time: i64) -> Result<Answer> {
+        let vector = self.vector(arg, time);
+        if !self.use_start_timestamps {
+            return self
+                .fail("start_timestamp is not enabled: add --enable-feature=use-start-timestamps");
+        }
+        match &unwrapped(arg).kind {
+            ExprKind::Selector(selector) if !selector.smoothed => {
+                let newest = self.newest(selector, time)?.into_iter();
+                self.times(newest.map(|(point, element)| (point.start, element)).collect())
+            }
+            _ => {
+                vector?;
+                Ok(Answer::Vector(Vec::new()))
+            }
+        }
+    }
+
+    fn times(&self, vector: Vec<(i64, Element)>) -> Result<Answer> {
         let timed = vector.into_iter().map(|(at, element)| {
             self.without_name(Element { value: Value::Float(at as f64 / 1e3), ..element })
         });
@@ -171,10 +123,7 @@ impl Oracle<'_> {
     }
 
     fn of_histograms(&self, name: &str, args: &[Expr], time: i64) -> Result<Answer> {
-        let (last, others) = args.split_last().ok_or(Failure("no arguments"))?;
-        let params = others.iter().map(|arg| self.scalar(arg, time));
-        let params = params.collect::<Result<Vec<f64>>>()?;
-        let vector = self.vector(last, time)?;
+        let vector = self.vector(&args[0], time)?;
         self.map(vector, |value| {
             let histogram = value.histogram()?;
             Some(Value::Float(match name {
@@ -183,8 +132,6 @@ impl Oracle<'_> {
                 "histogram_avg" => histogram.sum / histogram.count,
                 "histogram_stdvar" => histogram.variance(),
                 "histogram_stddev" => histogram.variance().sqrt(),
-                "histogram_quantile" => histogram.quantile(params[0]).value,
-                "histogram_fraction" => histogram.fraction(params[0], params[1]).value,
                 other => panic!("the oracle does not know {other}"),
             }))
         })
@@ -200,25 +147,28 @@ impl Oracle<'_> {
                 texts[2..].iter().map(value_of).collect::<Vec<_>>().join(&texts[1])
             } else {
                 let regex = regex::Regex::new(&format!("^(?s:{})$", texts[3]));
-                let regex = regex.map_err(|_| Failure("invalid regular expression"))?;
+                let regex = regex.or_else(|_| self.fail("invalid regular expression"))?;
                 let source = value_of(&texts[2]);
                 let Some(captures) = regex.captures(&source) else { continue };
                 let mut value = String::new();
                 captures.expand(&texts[1], &mut value);
                 value
             };
+            // A name that was asked for is no longer that of the metric.
+            element.drops_name &= texts[0] != NAME;
             match value.is_empty() {
                 true => drop(element.labels.remove(&texts[0])),
                 false => drop(element.labels.insert(texts[0].clone(), value)),
             }
         }
-        Ok(Answer::Vector(super::eval::unique(vector)?))
+        Ok(Answer::Vector(self.unique(vector)?))
     }
 
     fn math(&self, name: &str, value: f64, params: &[f64]) -> f64 {
         let param = |index: usize| params.get(index).copied().unwrap_or(1.0);
         match name {
             "ceil" | "floor" => self.compared(value, value.round()),
+            "sgn" => self.compared(value, 0.0),
             "round" => {
                 let steps = value / param(0);
                 self.compared(steps, steps.floor() + 0.5);
@@ -258,79 +208,27 @@ impl Oracle<'_> {
             other => panic!("the oracle does not know {other}"),
         }
     }
-
-    /// A part of the date that is so many seconds after 1970 began, by counting days.
-    fn date(&self, name: &str, seconds: f64) -> f64 {
-        if seconds.is_nan() || seconds.abs() >= 1e10 {
-            self.doubtful.set(true);
-            return f64::NAN;
-        }
-        self.compared(seconds, seconds.round());
-        let seconds = seconds.trunc() as i64;
-        let (days, in_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let len = |year: i64| if is_leap(year) { 366 } else { 365 };
-        let (mut year, mut day) = (1970, days);
-        while day < 0 {
-            year -= 1;
-            day += len(year);
-        }
-        while day >= len(year) {
-            day -= len(year);
-            year += 1;
-        }
-        let february = if is_leap(year) { 29 } else { 28 };
-        let lens = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        let (mut month, mut in_month) = (0, day);
-        while in_month >= lens[month] {
-            in_month -= lens[month];
-            month += 1;
-        }
-        (match name {
-            "year" => year,
-            "month" => month as i64 + 1,
-            "day_of_month" => in_month + 1,
-            "day_of_year" => day + 1,
-            "day_of_week" => (days + 4).rem_euclid(7),
-            "days_in_month" => lens[month],
-            "hour" => in_day / 3_600,
-            _ => in_day / 60 % 60,
-        }) as f64
-    }
 }
 
 fn is_date(name: &str) -> bool {
     name.starts_with("day") || matches!(name, "year" | "month" | "hour" | "minute")
 }
 
-/// NaN if one is, unless the other is below everything, as in Go.
+/// NaN if one is, unless the other is below everything; and -0 is below 0, as in Go.
 fn lower(a: f64, b: f64) -> f64 {
     let lowest = a == f64::NEG_INFINITY || b == f64::NEG_INFINITY;
-    if (a.is_nan() || b.is_nan()) && !lowest { f64::NAN } else { a.min(b) }
+    match a.is_nan() || b.is_nan() {
+        true if !lowest => f64::NAN,
+        false if a == b && a.is_sign_negative() => a,
+        false if a == b => b,
+        _ => a.min(b),
+    }
 }
 
-fn unwrapped(mut expr: &Expr) -> &Expr {
+/// Without the parentheses around it.
+pub fn unwrapped(mut expr: &Expr) -> &Expr {
     while let ExprKind::Paren(inner) = &expr.kind {
         expr = inner;
     }
     expr
-}
-
-/// The element that stands for nothing, with the labels that what is not there would have had.
-pub fn absent(is_absent: bool, selector: &Expr) -> Vec<Element> {
-    if !is_absent {
-        return Vec::new();
-    }
-    let matchers = match &unwrapped(selector).kind {
-        ExprKind::Selector(selector) => &selector.matchers[..],
-        ExprKind::Matrix(matrix) => &matrix.selector.matchers[..],
-        _ => &[],
-    };
-    let known = matchers.iter().filter(|matcher| {
-        let mentions = matchers.iter().filter(|other| other.name == matcher.name).count();
-        mentions == 1 && matcher.op == MatchOp::Equal && matcher.name != NAME
-    });
-    let known = known.filter(|matcher| !matcher.value.is_empty());
-    let labels = known.map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
-    vec![Element { labels, drops_name: false, value: Value::Float(1.0) }]
 }

@@ -1,30 +1,44 @@
 //! Functions of a window of one series, each from its definition, over all points of the window.
 
 use silverback::model::Histogram;
-use silverback::model::histogram::HistogramSum;
+use silverback::model::histogram::{Combined, HistogramSum};
 
 use super::eval::Oracle;
-use super::rates;
-use super::value::{Failure, Result, Value};
+use super::notes::Notes;
+use super::rates::mixed_schemas;
+use super::value::{Point, Result, Value};
 
 pub struct Window<'p> {
     /// At least one, in order of time.
-    pub points: &'p [(i64, Value)],
+    pub points: &'p [Point],
     /// Excluded.
     pub start: i64,
     pub end: i64,
     /// Of the step.
     pub time: i64,
+    /// The name of the series.
+    pub metric: &'p str,
+    /// Of the range vector in the query.
+    pub place: u32,
 }
 
-impl Window<'_> {
+impl<'p> Window<'p> {
     pub fn floats(&self) -> Vec<(i64, f64)> {
-        self.points.iter().filter_map(|(time, value)| Some((*time, value.float()?))).collect()
+        self.points.iter().filter_map(|point| Some((point.time, point.value.float()?))).collect()
     }
 
-    pub fn histograms(&self) -> Vec<(i64, Histogram)> {
-        let points = self.points.iter();
-        points.filter_map(|(time, value)| Some((*time, value.histogram()?.clone()))).collect()
+    pub fn values(&self) -> Vec<f64> {
+        self.points.iter().filter_map(|point| point.value.float()).collect()
+    }
+
+    pub fn histograms(&self) -> Vec<&'p Histogram> {
+        self.points.iter().filter_map(|point| point.value.histogram()).collect()
+    }
+
+    /// Are there points of both kinds?
+    pub fn is_mixed(&self) -> bool {
+        let histograms = self.histograms().len();
+        histograms != 0 && histograms != self.points.len()
     }
 }
 
@@ -37,23 +51,31 @@ pub fn apply(
 ) -> Result<Option<Value>> {
     let (first, last) = (&window.points[0], &window.points[window.points.len() - 1]);
     Ok(Some(match name {
-        "rate" | "increase" | "delta" => return Ok(rates::extrapolated(name, window)),
-        "irate" | "idelta" => return Ok(rates::of_last_two(name, window)),
-        "sum_over_time" | "avg_over_time" => return Ok(total(name, window)),
-        "first_over_time" => first.1.clone(),
-        "last_over_time" => last.1.clone(),
+        "rate" | "increase" | "delta" => return Ok(oracle.extrapolated(name, window)),
+        "irate" | "idelta" => return Ok(oracle.of_last_two(name, window)),
+        "sum_over_time" | "avg_over_time" => return Ok(total(oracle, name, window)),
+        "first_over_time" => first.value.clone(),
+        "last_over_time" => last.value.clone(),
         "count_over_time" => Value::Float(window.points.len() as f64),
         "present_over_time" => Value::Float(1.0),
-        "ts_of_first_over_time" => Value::Float(first.0 as f64 / 1e3),
-        "ts_of_last_over_time" => Value::Float(last.0 as f64 / 1e3),
-        "changes" => Value::Float(count_pairs(window, is_change)),
-        "resets" => Value::Float(count_pairs(window, is_reset)),
+        "ts_of_first_over_time" => Value::Float(first.time as f64 / 1e3),
+        "ts_of_last_over_time" => Value::Float(last.time as f64 / 1e3),
+        "changes" | "resets" => {
+            let knows_starts = oracle.use_start_timestamps;
+            Value::Float(count(oracle, name, window.points, knows_starts))
+        }
         _ => return of_floats(oracle, name, window, args).map(|value| value.map(Value::Float)),
     }))
 }
 
-fn count_pairs(window: &Window<'_>, counts: impl Fn(&Value, &Value) -> bool) -> f64 {
-    window.points.windows(2).filter(|pair| counts(&pair[0].1, &pair[1].1)).count() as f64
+/// How often something happens from one point to the next.
+pub fn count(oracle: &Oracle<'_>, name: &str, points: &[Point], knows_starts: bool) -> f64 {
+    let happens = |pair: &&[Point]| match name {
+        "changes" => is_change(&pair[0].value, &pair[1].value),
+        _ if knows_starts => oracle.is_reset(&pair[0], &pair[1]),
+        _ => is_reset(&pair[0].value, &pair[1].value),
+    };
+    points.windows(2).filter(happens).count() as f64
 }
 
 fn is_change(before: &Value, after: &Value) -> bool {
@@ -64,30 +86,43 @@ fn is_change(before: &Value, after: &Value) -> bool {
     }
 }
 
-fn is_reset(before: &Value, after: &Value) -> bool {
+pub fn is_reset(before: &Value, after: &Value) -> bool {
     match (before, after) {
-        (Value::Float(a), Value::Float(b)) => b < a,
-        (Value::Histogram(a), Value::Histogram(b)) => b.is_reset_after(a),
+        (Value::Float(before), Value::Float(after)) => after < before,
+        (Value::Histogram(before), Value::Histogram(after)) => after.is_reset_after(before),
         _ => true,
     }
 }
 
 /// Sum or mean of points of one kind.
-fn total(name: &str, window: &Window<'_>) -> Option<Value> {
-    let (floats, histograms) = (window.floats(), window.histograms());
-    if histograms.is_empty() {
-        let values = floats.iter().map(|(_, value)| *value);
-        let (sum, count) = (values.clone().sum::<f64>(), floats.len() as f64);
-        return Some(Value::Float(if name == "sum_over_time" { sum } else { sum / count }));
-    }
-    if !floats.is_empty() {
+fn total(oracle: &Oracle<'_>, name: &str, window: &Window<'_>) -> Option<Value> {
+    let (values, histograms) = (window.values(), window.histograms());
+    if window.is_mixed() {
+        oracle.note_mixed_kinds(window.metric, window.place);
         return None;
     }
-    let mut sum = HistogramSum::new(&histograms[0].1);
-    for (_, histogram) in &histograms[1..] {
-        sum.add(histogram).ok()?;
+    let Some((first, others)) = histograms.split_first() else {
+        let (sum, count) = (values.iter().sum::<f64>(), values.len() as f64);
+        return Some(Value::Float(if name == "sum_over_time" { sum } else { sum / count }));
+    };
+    let mut sum = HistogramSum::new(first);
+    let mut notes = oracle.notes.borrow_mut();
+    if others.iter().any(|histogram| sum.add(histogram).is_err()) {
+        notes.warn(window.place, mixed_schemas(window.metric));
+        return None;
     }
+    note_combined(&mut notes, sum.combined(), window.place);
     Some(Value::Histogram(if name == "sum_over_time" { sum.sum() } else { sum.mean() }))
+}
+
+/// What is to be said of a sum of histograms.
+pub fn note_combined(notes: &mut Notes, combined: Combined, place: u32) {
+    if combined.reset_conflict {
+        notes.warn(place, "conflicting counter resets during histogram aggregation");
+    }
+    if combined.bounds_reconciled {
+        notes.info(place, "mismatched custom buckets were reconciled during aggregation");
+    }
 }
 
 /// Functions that see floats only.
@@ -97,14 +132,22 @@ fn of_floats(
     window: &Window<'_>,
     args: &[f64],
 ) -> Result<Option<f64>> {
-    let points = window.floats();
-    if name == "double_exponential_smoothing" && args.iter().any(|arg| *arg <= 0.0 || *arg >= 1.0) {
-        return Err(Failure("smoothing and trend factors are between 0 and 1"));
+    let (points, values) = (window.floats(), window.values());
+    if name == "double_exponential_smoothing" {
+        for (what, factor) in [("smoothing", args[0]), ("trend", args[1])] {
+            if factor <= 0.0 || factor >= 1.0 {
+                return oracle.fail(format!("invalid {what} factor"));
+            }
+        }
     }
     if points.is_empty() {
         return Ok(None);
     }
-    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    if window.is_mixed() {
+        let text =
+            "ignored histograms in a range containing both floats and histograms for metric name";
+        oracle.notes.borrow_mut().info(window.place, format!("{text} {:?}", window.metric));
+    }
     if matches!(name, "deriv" | "predict_linear") && values.iter().any(|value| value.is_infinite())
     {
         // Infinity less infinity is no number, or is never computed: as the formula is turned.

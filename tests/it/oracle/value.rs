@@ -29,6 +29,10 @@ impl Value {
         }
     }
 
+    pub fn is_histogram(&self) -> bool {
+        self.histogram().is_some()
+    }
+
     pub fn is_stale(&self) -> bool {
         match self {
             Value::Float(value) => silverback::model::is_stale(*value),
@@ -36,6 +40,18 @@ impl Value {
         }
     }
 }
+
+/// A sample.
+#[derive(Debug, Clone)]
+pub struct Point {
+    pub time: i64,
+    /// Since when it counts; 0: not known.
+    pub start: i64,
+    pub value: Value,
+}
+
+/// All samples of all series, in order of time.
+pub type Data = BTreeMap<LabelMap, Vec<Point>>;
 
 /// An element of an instant vector.
 #[derive(Debug, Clone)]
@@ -46,12 +62,23 @@ pub struct Element {
     pub value: Value,
 }
 
+impl Element {
+    pub fn metric(&self) -> &str {
+        metric(&self.labels)
+    }
+}
+
+/// The name, or nothing.
+pub fn metric(labels: &LabelMap) -> &str {
+    labels.get(NAME).map_or("", String::as_str)
+}
+
 /// A series of a range vector with its points in order of time.
 #[derive(Debug, Clone)]
 pub struct Track {
     pub labels: LabelMap,
     pub drops_name: bool,
-    pub points: Vec<(i64, Value)>,
+    pub points: Vec<Point>,
 }
 
 /// What an expression is worth at one time.
@@ -62,8 +89,8 @@ pub enum Answer {
     Vector(Vec<Element>),
 }
 
-/// The evaluation has no answer.
+/// The evaluation has no answer, for this reason.
 #[derive(Debug, Clone)]
-pub struct Failure(pub &'static str);
+pub struct Failure(pub String);
 
 pub type Result<T> = std::result::Result<T, Failure>;
