@@ -339,9 +339,7 @@ impl Series {
     }
 
     fn copy(&self, range: TimeRange, out: &mut EncodedSeries) {
-        let last = self.open.last_timestamp();
-        let open_mint = self.open.first_timestamp(self.blocks());
-        if open_mint.is_some_and(|mint| range.overlaps(TimeRange::new(mint, last))) {
+        if self.open_overlaps(range) {
             self.open.write_to(self.blocks(), &mut out.open);
             out.open_count = self.open.count();
         }
@@ -354,6 +352,16 @@ impl Series {
         let start = history.late.partition_point(|sample| sample.timestamp < range.mint);
         let late = history.late[start..].iter();
         out.late.extend(late.take_while(|sample| sample.timestamp <= range.maxt));
+    }
+
+    /// Does the open chunk reach into the range? Its first timestamp must be decoded, which few ranges need.
+    fn open_overlaps(&self, range: TimeRange) -> bool {
+        let last = self.open.last_timestamp();
+        self.open.count() > 0
+            && last >= range.mint
+            && !range.is_empty()
+            && (last <= range.maxt
+                || self.open.first_timestamp(self.blocks()).is_some_and(|mint| mint <= range.maxt))
     }
 
     fn bounds(&self) -> Option<TimeRange> {

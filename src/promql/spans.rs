@@ -1,5 +1,5 @@
 //! Where the windows of a timeline lie: in time ([`Windows`]) and in the samples of a series ([`Spans`]). Series that were scraped
-//! together have the same timestamps, so what was found for one is kept for the next. Arithmetic only; `window` and `select` read.
+//! together have the same timestamps, so what was found for one is kept for the next. Arithmetic only; `window` and `instant` read.
 
 use super::column::Bits;
 use super::functions::whole::{Span, Stretches};
