@@ -132,7 +132,6 @@ fn needed<'q>(
 }
 
 /// The pairs of series that can meet (indices on the many side and on the one side) and what comes of them.
-#[derive(Default)]
 struct Pairs {
     members: Vec<(usize, usize)>,
     series: Vec<Meta>,
@@ -155,24 +154,29 @@ fn pairs(query: &Query<'_>, sides: &Sides<'_>, many: &[Meta]) -> Result<Option<P
         return Ok(None);
     }
     let mut taken = vec![false; sides.signatures];
-    let mut unique = hashbrown::HashSet::new();
-    let mut pairs = Pairs::default();
+    let mut members = Vec::new();
     for (index, id) in sides.many_ids.iter().enumerate() {
         query.check_at(index)?;
         let Some(one) = ones[*id].first() else { continue };
         if sides.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
             return Ok(None);
         }
-        let one_labels = &sides.one.series[*one].labels;
-        let meta = result_meta(&sides.rule, &many[index], one_labels);
-        if !unique.insert(meta.labels.clone()) {
+        members.push((index, *one));
+    }
+    let series = query.map(members.len(), |pair| {
+        let (index, one) = members[pair];
+        result_meta(&sides.rule, &many[index], &sides.one.series[one].labels)
+    })?;
+    let mut unique = hashbrown::HashSet::with_capacity(series.len());
+    for (index, meta) in series.iter().enumerate() {
+        query.check_at(index)?;
+        if !unique.insert(&meta.labels) {
             return Ok(None);
         }
-        pairs.members.push((index, *one));
-        pairs.series.push(meta);
     }
-    query.keep_labels(&pairs.series)?;
-    Ok(Some(pairs))
+    drop(unique);
+    query.keep_labels(&series)?;
+    Ok(Some(Pairs { members, series }))
 }
 
 /// Each result column reads one column of the many side.

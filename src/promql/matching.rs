@@ -36,11 +36,12 @@ impl SignatureTable {
         matching: &VectorMatching,
         series: &[Meta],
     ) -> Result<Vec<usize>, QueryError> {
+        let signature_of = |index: usize| signature(matching, &series[index].labels);
         let mut ids = Vec::with_capacity(series.len());
-        for (index, meta) in series.iter().enumerate() {
+        for (index, signature) in query.map(series.len(), signature_of)?.into_iter().enumerate() {
             query.check_at(index)?;
             let next = self.ids.len();
-            ids.push(*self.ids.entry(signature(matching, &meta.labels)).or_insert(next));
+            ids.push(*self.ids.entry(signature).or_insert(next));
         }
         Ok(ids)
     }

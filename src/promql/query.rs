@@ -318,6 +318,27 @@ impl Query<'_> {
         self.for_each_chunk_held(Chunks::of(total), 0, work, merge)
     }
 
+    /// What `work` makes of each of `total` things, in their order; several chunks at a time.
+    ///
+    /// # Errors
+    /// Nobody waits for the answer any more.
+    pub fn map<T: Send>(
+        &self,
+        total: usize,
+        work: impl Fn(usize) -> T + Sync,
+    ) -> Result<Vec<T>, QueryError> {
+        let mut all = Vec::with_capacity(total);
+        self.for_each_chunk(
+            total,
+            |chunk| Ok(chunk.map(&work).collect::<Vec<T>>()),
+            |part| {
+                all.extend(part);
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
     /// [`Query::for_each_chunk`] whose results hold up to `result_samples` each until they are merged: only as many
     /// wait as the budget has room for.
     pub fn for_each_chunk_held<T: Send>(
