@@ -50,6 +50,10 @@ pub fn apply(
     args: &[f64],
 ) -> Result<Option<Value>> {
     let (first, last) = (&window.points[0], &window.points[window.points.len() - 1]);
+    if matches!(name, "rate" | "increase" | "irate" | "changes" | "resets") {
+        // Of values that were computed, one that is less by its last bit is a reset.
+        window.values().windows(2).for_each(|pair| oracle.compared(pair[0], pair[1]));
+    }
     Ok(Some(match name {
         "rate" | "increase" | "delta" => return Ok(oracle.extrapolated(name, window)),
         "irate" | "idelta" => return Ok(oracle.of_last_two(name, window)),
