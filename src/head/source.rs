@@ -260,6 +260,12 @@ impl HeadSet {
         Ok(())
     }
 
+    /// What was read, unless the storage failed under refs or labels that were made after the look at it in `select`.
+    fn unless_index_failed(&self, read: Result<(), ReadError>) -> Result<(), ReadError> {
+        self.source.head.registry.check()?;
+        read
+    }
+
     /// From the newest layer to the oldest, without those that end before the newest sample found. Of samples with the same
     /// timestamp the last one found counts.
     fn read_newest_with(
@@ -315,9 +321,8 @@ impl SeriesSet for HeadSet {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        // The labels may have been made after the look at the storage in `select`.
-        self.source.head.registry.check()?;
-        self.read_with(&mut self.buffers.of(index), index, range, out)
+        let read = self.read_with(&mut self.buffers.of(index), index, range, out);
+        self.unless_index_failed(read)
     }
 
     fn read_newest(
@@ -326,8 +331,8 @@ impl SeriesSet for HeadSet {
         range: TimeRange,
         out: &mut Columns,
     ) -> Result<(), ReadError> {
-        self.source.head.registry.check()?;
-        self.read_newest_with(&mut self.buffers.of(index), index, range, out)
+        let read = self.read_newest_with(&mut self.buffers.of(index), index, range, out);
+        self.unless_index_failed(read)
     }
 
     fn warnings(&self) -> Vec<String> {
