@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use hashbrown::{HashMap, HashSet};
 
 use super::ast::Selector;
-use super::column::{Bits, Column};
+use super::column::Bits;
 use super::instant::{InstantSelector, Take};
 use super::matching::in_braces;
-use super::operator::{Materialized, Meta, Operator, Scratch};
+use super::operator::{Materialized, Meta, Operator};
+use super::part::Part;
 use super::plan::Plan;
 use super::query::series_cost;
 use super::select::CHECK_STEPS;
@@ -154,15 +155,14 @@ impl<'q> Candidates<'q> {
         let selector = Selector { matchers, ..Selector::default() };
         let query = plan.query;
         let all = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
-        let (mut series, mut indices) = (Vec::new(), Vec::new());
+        let mut indices = Vec::new();
         for (index, meta) in all.series().iter().enumerate() {
             let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
             let of_name = of[*target].entry(meta.labels.metric_name().to_string());
             of_name.or_default().push(indices.len());
             indices.push(index);
-            series.push(meta.clone());
         }
-        let times = Materialized::of(query, Box::new(About { all, series, indices }))?;
+        let times = Materialized::of(query, Box::new(Part::new(Box::new(all), indices)))?;
         let mut columns = times.columns.iter();
         if let Some(wrong) = columns.position(|column| !column.histograms.is_empty()) {
             let series = in_braces(&times.series[wrong].labels);
@@ -174,28 +174,6 @@ impl<'q> Candidates<'q> {
 
     fn labels(&self, member: usize) -> &Labels {
         &self.times.series[member].labels
-    }
-}
-
-/// The selected series that are about targets.
-struct About<'q> {
-    all: InstantSelector<'q>,
-    series: Vec<Meta>,
-    indices: Vec<usize>,
-}
-
-impl Operator for About<'_> {
-    fn series(&self) -> &[Meta] {
-        &self.series
-    }
-
-    fn column(
-        &self,
-        index: usize,
-        scratch: &mut Scratch,
-        out: &mut Column,
-    ) -> Result<(), QueryError> {
-        self.all.column(self.indices[index], scratch, out)
     }
 }
 

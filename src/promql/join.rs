@@ -74,8 +74,6 @@ pub fn build<'q>(
         true => [&binary.rhs, &binary.lhs].map(can_be_left_out),
         false => [&binary.lhs, &binary.rhs].map(can_be_left_out),
     };
-    // Label sets are made when they are asked for; that is half of the work of a small join.
-    plan.query.both(|| one.series().len(), || many.series().len());
     let mut table = SignatureTable::default();
     let one_ids = table.assign(plan.query, &binary.matching, one.series())?;
     let many_ids = table.assign(plan.query, &binary.matching, many.series())?;

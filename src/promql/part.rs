@@ -1,4 +1,4 @@
-//! What an operator of two vectors needs of the series of its operands: the [`Part`] that can meet something, and
+//! What an operator needs of the series of its operands: the [`Part`] that can meet something, and
 //! [`hear_out`] for the rest, if it may have something to tell.
 
 use super::column::Column;
