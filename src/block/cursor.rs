@@ -3,7 +3,8 @@
 use super::columns::ColumnCache;
 use super::pages::PlaceReader;
 use super::reader::Block;
-use super::series::{LabelReader, Overlap, read_samples};
+use super::row_labels::{LabelReader, Texts};
+use super::series::{Overlap, read_samples};
 use crate::fs::sealed::FileError;
 use crate::model::{Labels, TimeRange};
 use crate::read::Columns;
@@ -21,7 +22,7 @@ pub struct BlockCursor {
     overlap: Option<Overlap>,
     next: u32,
     places: PlaceReader,
-    labels: LabelReader,
+    labels: LabelReader<Texts>,
     columns: ColumnCache,
 }
 
@@ -34,7 +35,8 @@ impl Block {
             overlap: Overlap::of(self, range),
             next: 0,
             places: PlaceReader::default(),
-            labels: LabelReader::default(),
+            // Whoever streams holds little in memory.
+            labels: LabelReader::new(Texts::default()),
             columns: ColumnCache::new(CURSOR_TIMESTAMPS_MAX),
         }
     }

@@ -25,6 +25,7 @@ mod lookup;
 mod pages;
 mod postings;
 mod reader;
+mod row_labels;
 mod rows;
 mod runs;
 mod select;

@@ -7,6 +7,7 @@ use super::columns::{ColumnCache, Times};
 use super::dictionary::{Name, TextCursor, scan};
 use super::pages::{Place, PlaceReader, Units};
 use super::reader::Block;
+use super::row_labels::{LabelReader, Texts};
 use super::rows::RowReader;
 use super::select;
 use super::times::Part;
@@ -109,10 +110,11 @@ impl Source for BlockSource {
         range: TimeRange,
     ) -> Result<Box<dyn SeriesSet>, ReadError> {
         let selected = self.select_places(matchers, range).map_err(read_error)?;
-        let (series, places) = selected.into_iter().unzip();
-        let labels = OnceLock::new();
+        let (series, places): (Vec<u32>, _) = selected.into_iter().unzip();
+        let (block, labels) = (self.0.clone(), OnceLock::new());
+        let texts = Texts::new(&block, series.len());
         let columns = ColumnCache::new(SET_TIMESTAMPS_MAX);
-        Ok(Box::new(BlockSet { block: self.0.clone(), series, labels, places, columns }))
+        Ok(Box::new(BlockSet { block, series, labels, texts, places, columns }))
     }
 
     /// The samples of a series are estimated by the bytes that its values take.
@@ -176,47 +178,21 @@ impl Overlap {
     }
 }
 
-/// Reads labels; cheap from one series to the next.
-#[derive(Debug, Default)]
-pub struct LabelReader {
-    rows: RowReader,
-    /// By number of the name: the value of the last series that has it.
-    texts: Vec<TextCursor>,
-}
-
-impl LabelReader {
-    pub fn read(&mut self, block: &Block, series: u32) -> Result<Labels, FileError> {
-        let row = self.rows.read(block, series)?;
-        if let Some((name, _)) = row.last()
-            && self.texts.len() <= *name as usize
-        {
-            self.texts.resize_with(*name as usize + 1, TextCursor::default);
-        }
-        for (name, value) in row {
-            self.texts[*name as usize].seek(block, &block.names()[*name as usize], *value)?;
-        }
-        let mut pairs = Vec::with_capacity(row.len());
-        for (name, _) in row {
-            let name = *name as usize;
-            pairs.push((block.names()[name].text.as_str(), self.texts[name].text(block)?));
-        }
-        Ok(Labels::from_sorted(pairs.iter().copied()))
-    }
-}
-
 struct BlockSet {
     block: Arc<Block>,
     series: Vec<u32>,
     /// Made when they are asked for.
     labels: OnceLock<Vec<Labels>>,
+    texts: Texts,
     places: Vec<Place>,
     columns: ColumnCache,
 }
 
 impl BlockSet {
-    fn read_labels(&self) -> Result<Vec<Labels>, FileError> {
-        let mut reader = LabelReader::default();
-        let labels = self.series.iter().map(|series| reader.read(&self.block, *series));
+    fn read_labels(&self, range: Range<usize>) -> Result<Vec<Labels>, FileError> {
+        let mut reader = LabelReader::new(&self.texts);
+        let series = self.series.get(range).unwrap_or_default();
+        let labels = series.iter().map(|series| reader.read(&self.block, *series));
         let labels = labels.collect::<Result<_, _>>()?;
         self.block.check_storage()?;
         Ok(labels)
@@ -259,8 +235,12 @@ impl SeriesSet for BlockSet {
         if let Some(labels) = self.labels.get() {
             return Ok(labels);
         }
-        let labels = self.read_labels().map_err(read_error)?;
+        let labels = self.read_labels(0..self.len()).map_err(read_error)?;
         Ok(self.labels.get_or_init(|| labels))
+    }
+
+    fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
+        self.read_labels(range).map_err(read_error)
     }
 
     fn len(&self) -> usize {

@@ -9,8 +9,9 @@ use super::columns::ColumnCache;
 use super::dictionary::{self, each_list};
 use super::pages::{PlaceReader, Units};
 use super::reader::Block;
+use super::row_labels::{LabelReader, Texts};
 use super::rows::RowReader;
-use super::series::{LabelReader, read_samples};
+use super::series::read_samples;
 use crate::error::Corrupt;
 use crate::fs::sealed::FileError;
 use crate::model::{Labels, TimeRange};
@@ -68,7 +69,7 @@ impl Block {
 
     fn check_series(&self, postings_sum: u64) -> Result<(), FileError> {
         let columns = ColumnCache::new(VERIFY_TIMESTAMPS_MAX);
-        let (mut rows, mut labels) = (RowReader::default(), LabelReader::default());
+        let (mut rows, mut labels) = (RowReader::default(), LabelReader::new(Texts::default()));
         let (mut places, mut out) = (PlaceReader::default(), Columns::default());
         let mut last: Option<Labels> = None;
         let (mut sum, mut sample_count, mut range) = (0u64, 0, TimeRange::EMPTY);

@@ -1,5 +1,7 @@
 //! What a query reads: blocks and head as one source. A damaged page costs the samples in it; the query is told so and goes on.
 
+use std::ops::Range;
+
 use super::layers::Layers;
 use crate::block::{Block, BlockSource};
 use crate::head::older::Looked;
@@ -180,14 +182,26 @@ impl TolerantSet {
             read => read.map(Some),
         }
     }
+
+    /// As [`TolerantSet::unless_damaged`] of labels, without which there are no series.
+    fn unless_labels_damaged<T>(&self, read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+        let labels = self.unless_damaged(read)?;
+        if labels.is_none() {
+            self.has_labels.store(false, Ordering::Relaxed);
+        }
+        Ok(labels)
+    }
 }
 
 impl SeriesSet for TolerantSet {
     fn labels(&self) -> Result<&[Labels], ReadError> {
         let Some(set) = &self.set else { return Ok(&[]) };
-        let labels = self.unless_damaged(set.labels())?;
-        self.has_labels.store(labels.is_some(), Ordering::Relaxed);
-        Ok(labels.unwrap_or_default())
+        Ok(self.unless_labels_damaged(set.labels())?.unwrap_or_default())
+    }
+
+    fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
+        let Some(set) = &self.set else { return Ok(Vec::new()) };
+        Ok(self.unless_labels_damaged(set.labels_within(range))?.unwrap_or_default())
     }
 
     fn len(&self) -> usize {

@@ -1,6 +1,8 @@
 //! The head as a query sees it: spills and generations, the open one among them. Labels come from the registry; a series counts
 //! only through its samples, so one whose first request is not durable yet is not there.
 
+use std::ops::Range;
+
 use super::Head;
 use super::chunk_list::{decode_within, sample_count};
 use super::encoded::{EncodedSeries, trim};
@@ -302,6 +304,14 @@ impl SeriesSet for HeadSet {
         let registry = &self.source.head.registry;
         let slots = &self.ordered(true).slots;
         let labels = self.labels.get_or_init(|| registry.labels_of(slots));
+        registry.check()?;
+        Ok(labels)
+    }
+
+    fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
+        let registry = &self.source.head.registry;
+        let slots = self.ordered(true).slots.get(range).unwrap_or_default();
+        let labels = registry.labels_of(slots);
         registry.check()?;
         Ok(labels)
     }

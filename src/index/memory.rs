@@ -17,6 +17,7 @@ use super::rows::{RowPairs, Rows};
 use super::select;
 use super::sort;
 use super::symbols::Symbols;
+use super::table::NO_ID;
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, Matcher};
 
@@ -25,6 +26,11 @@ const NAME_SCOPE: u32 = 0;
 
 /// Labels of a series that most series do not exceed.
 const LABELS_USUAL: usize = 16;
+
+/// Slots whose labels are made with a table of their pairs: series that are made together mostly share most pairs.
+const SHARING_SLOTS_MIN: usize = 32;
+/// Pairs in that table: the values of some labels of as many series as are made at a time. 40 KiB.
+const KNOWN_PAIRS: usize = 1_024;
 
 /// Label sets and what finds them.
 #[derive(Debug)]
@@ -180,6 +186,27 @@ impl MemoryIndex {
         let pairs = self.pairs(slot);
         texts.extend(pairs.map(|pair| (self.name(self.name_of(pair)), self.value(pair))));
         Labels::from_sorted(texts.iter().copied())
+    }
+
+    /// The labels of several slots that were given.
+    pub fn labels_of(&self, slots: &[u32]) -> Vec<Labels> {
+        if slots.len() < SHARING_SLOTS_MIN {
+            return slots.iter().map(|slot| self.labels(*slot)).collect();
+        }
+        let mut known = vec![(NO_ID, ("", "")); KNOWN_PAIRS];
+        let (mut all, mut texts) = (Vec::with_capacity(slots.len()), Vec::new());
+        for slot in slots {
+            texts.clear();
+            for pair in self.pairs(*slot) {
+                let place = &mut known[pair as usize % KNOWN_PAIRS];
+                if place.0 != pair {
+                    *place = (pair, (self.name(self.name_of(pair)), self.value(pair)));
+                }
+                texts.push(place.1);
+            }
+            all.push(Labels::from_sorted(texts.iter().copied()));
+        }
+        all
     }
 
     /// The slots whose labels satisfy all matchers, ascending.

@@ -116,11 +116,28 @@ impl<'q> Selection<'q> {
     }
 
     fn read_labels(&self) -> Result<Vec<Meta>, QueryError> {
-        let series: Vec<Meta> = self.set.labels()?.iter().cloned().map(Meta::new).collect();
-        match self.set.parts().is_empty() {
-            true => self.query.keep_labels(&series)?,
-            false => self.query.keep_clones(series.len())?,
+        let (query, set) = (self.query, self.set.as_ref());
+        if !set.parts().is_empty() {
+            let series: Vec<Meta> = set.labels()?.iter().cloned().map(Meta::new).collect();
+            query.keep_clones(series.len())?;
+            return Ok(series);
         }
+        let mut series = Vec::with_capacity(set.len());
+        query.for_each_chunk(
+            set.len(),
+            |chunk| {
+                let labels = set.labels_within(chunk)?;
+                let series: Vec<Meta> = labels.into_iter().map(Meta::new).collect();
+                query.keep_labels(&series)?;
+                Ok(series)
+            },
+            |part| {
+                series.extend(part);
+                Ok(())
+            },
+        )?;
+        // A set that had to go on without some labels has none.
+        series.truncate(set.len());
         Ok(series)
     }
 

@@ -5,7 +5,7 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// Buffers there are: more than threads that read at a time on most machines.
 const LANES: usize = 16;
-/// Series that follow each other and use the same buffers: threads take series by as many or more, and then do not meet.
+/// Series that follow each other and use the same buffers: threads take series by as many or more, and then seldom meet.
 const LANE_SERIES: usize = 64;
 
 /// Buffers of type `T` for every thread that reads, or nearly so.
@@ -20,8 +20,11 @@ pub struct Buffers<T> {
 struct Lane<T>(Mutex<T>);
 
 impl<T> Buffers<T> {
-    /// The buffers for reading a series. Waits if another thread is reading one that has the same.
+    /// Buffers for reading a series: those that its neighbours used, unless another thread has them. Waits only if all are
+    /// in use.
     pub fn of(&self, index: usize) -> MutexGuard<'_, T> {
-        self.lanes[index / LANE_SERIES % LANES].0.lock()
+        let own = index / LANE_SERIES;
+        let lane = |distance: usize| &self.lanes[(own + distance) % LANES].0;
+        (0..LANES).find_map(|distance| lane(distance).try_lock()).unwrap_or_else(|| lane(0).lock())
     }
 }

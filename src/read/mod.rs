@@ -7,6 +7,7 @@ pub mod merge;
 pub mod merge_columns;
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::error::Corrupt;
 use crate::fs::sealed::FileError;
@@ -61,6 +62,12 @@ pub struct Estimate {
 pub trait SeriesSet: Send + Sync {
     /// The label sets, unique, and sorted if they are asked for before anything is read.
     fn labels(&self) -> Result<&[Labels], ReadError>;
+
+    /// A part of [`SeriesSet::labels`], made anew: for several threads that make a part each. Nothing, and no series in the
+    /// set from then on, if they could not be read and the set goes on without them.
+    fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
+        Ok(self.labels()?.get(range).unwrap_or_default().to_vec())
+    }
 
     /// How many series there are; does not need their labels, unless there are [`SeriesSet::parts`]. None once these
     /// could not be read.

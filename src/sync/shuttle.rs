@@ -37,6 +37,10 @@ impl<T> Mutex<T> {
         MutexGuard { mutex: self, held: Some(self.0.lock().expect(NO_PANIC)) }
     }
 
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock().ok().map(|held| MutexGuard { mutex: self, held: Some(held) })
+    }
+
     pub fn into_inner(self) -> T {
         self.0.into_inner().expect(NO_PANIC)
     }

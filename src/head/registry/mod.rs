@@ -291,8 +291,7 @@ impl Registry {
 
     /// The labels of several slots, under one lock.
     pub fn labels_of(&self, slots: &[u32]) -> Vec<Labels> {
-        let known = self.known.read();
-        slots.iter().map(|slot| known.index.labels(*slot)).collect()
+        self.known.read().index.labels_of(slots)
     }
 
     /// The ref of a slot that was given.
