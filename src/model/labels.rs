@@ -109,6 +109,12 @@ impl Labels {
     }
 }
 
+impl AsRef<Labels> for Labels {
+    fn as_ref(&self) -> &Labels {
+        self
+    }
+}
+
 impl Default for Labels {
     fn default() -> Labels {
         Labels::empty()

@@ -10,6 +10,7 @@ use super::plan::Plan;
 use super::query::Query;
 use super::value::QueryError;
 use super::{distribution, fold, rank};
+use crate::model::groups::LabelGroups;
 use crate::model::{Labels, METRIC_NAME};
 
 /// # Errors
@@ -39,6 +40,25 @@ pub fn build<'q>(
         }
         _ => fold::build(plan, aggregate, plan.vector(&aggregate.expr)?),
     }
+}
+
+/// The groups of the series of an operator by the values of some labels; without a look at the others if it can tell.
+///
+/// # Errors
+/// As [`Groups::new`].
+pub fn label_groups(
+    query: &Query<'_>,
+    operator: &dyn Operator,
+    names: &[&str],
+) -> Result<LabelGroups, QueryError> {
+    if let Some(groups) = operator.group_by(names) {
+        return Ok(groups);
+    }
+    let labels = names.iter().map(|name| name.to_string()).collect();
+    let grouping = Grouping { without: false, labels };
+    let Groups { series, of } = Groups::new(query, operator.series(), &grouping)?;
+    let labels = series.into_iter().map(|meta| meta.labels).collect();
+    Ok(LabelGroups { of: of.into_iter().map(|group| group as u32).collect(), labels })
 }
 
 /// The groups of an aggregation, in the order of their first series.

@@ -28,14 +28,10 @@ pub fn build<'q>(plan: &Plan<'q>, binary: &Binary) -> Result<Node<'q>, QueryErro
         (Node::Scalar(scalar), Node::Vector(vector)) => {
             Node::Vector(with_scalar(plan, binary, vector, scalar, true)?)
         }
-        (Node::Vector(lhs), Node::Vector(rhs)) => {
-            // Label sets are made when they are asked for; that is half of the work of a small join.
-            plan.query.both(|| lhs.series().len(), || rhs.series().len());
-            Node::Vector(match binary.op.is_set() {
-                true => sets::build(plan, binary, lhs, rhs)?,
-                false => join::build(plan, binary, lhs, rhs)?,
-            })
-        }
+        (Node::Vector(lhs), Node::Vector(rhs)) => Node::Vector(match binary.op.is_set() {
+            true => sets::build(plan, binary, lhs, rhs)?,
+            false => join::build(plan, binary, lhs, rhs)?,
+        }),
         _ => return Err(QueryError::Execution("operator on a string".to_string())),
     })
 }

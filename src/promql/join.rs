@@ -1,38 +1,33 @@
-//! Arithmetic and comparison of two vectors. One side is evaluated and kept, keyed by signature. When the labels alone
-//! show that every signature has one partner at most, the other side streams past it; else both sides are kept and
-//! matched step by step, as partners may take turns. Series that meet nothing are read only if evaluating them can tell
-//! the user something.
+//! Arithmetic and comparison of two vectors, matched by signature. When the labels alone show that every signature has one
+//! partner at most, columns are made pair by pair; else both sides are kept and matched step by step, as partners may take
+//! turns. Series that meet nothing are read only if evaluating them can tell the user something.
 
-use super::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
+use std::collections::BTreeSet;
+
+use super::aggregate::label_groups;
+use super::ast::{Binary, Cardinality, VectorMatching};
 use super::column::{Column, Element};
 use super::guarantees::fills;
 use super::join_steps;
-use super::matching::{SignatureTable, members, result_meta};
+use super::matching::{Origin, Rule, SignatureTable, result_meta};
 use super::operation::Operation;
-use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, is_metadata_label};
 use super::part::{Part, hear_out};
 use super::plan::Plan;
 use super::query::Query;
 use super::quiet::can_be_left_out;
 use super::value::QueryError;
+use crate::model::Labels;
+use crate::model::groups::{GroupKeys, LabelGroups};
+use crate::sync::OnceLock;
 
-/// How two elements that match become one of the result: their labels.
-pub struct Rule {
-    pub op: BinaryOp,
-    pub return_bool: bool,
-    pub matching: VectorMatching,
-    /// Metric names are dropped at the end of the query.
-    pub delayed: bool,
-}
-
-/// The two sides of a join and the signatures of their series.
+/// How the elements of two sides find each other, and what comes of them.
 pub struct Sides<'q> {
     pub rule: Rule,
     operation: Operation<'q>,
     /// The left operand is the one side.
     pub swapped: bool,
     pub many_ids: Vec<usize>,
-    pub one: Materialized<'q>,
     pub one_ids: Vec<usize>,
     pub signatures: usize,
 }
@@ -46,16 +41,13 @@ impl Sides<'_> {
         }
     }
 
-    /// [`Sides::element`] of floats.
-    fn float(&self, many: f64, one: f64) -> Option<f64> {
-        match self.swapped {
-            true => self.operation.floats(one, many),
-            false => self.operation.floats(many, one),
+    /// Makes the column of results of one of the many side.
+    fn combine(&self, many: &mut Column, one: &Column) {
+        match self.operation.is_of_floats(&[many, one]) {
+            true => self.operation.columns(many, one, self.swapped),
+            false => many
+                .filter_map_elements(|step, element| self.element(&element, &one.element(step)?)),
         }
-    }
-
-    pub fn is_one_to_one(&self) -> bool {
-        self.rule.matching.cardinality == Cardinality::OneToOne
     }
 }
 
@@ -74,9 +66,14 @@ pub fn build<'q>(
         true => [&binary.rhs, &binary.lhs].map(can_be_left_out),
         false => [&binary.lhs, &binary.rhs].map(can_be_left_out),
     };
-    let mut table = SignatureTable::default();
-    let one_ids = table.assign(plan.query, &binary.matching, one.series())?;
-    let many_ids = table.assign(plan.query, &binary.matching, many.series())?;
+    let (query, matching) = (plan.query, &binary.matching);
+    // What is made of labels is half of the work of a small join.
+    let groups =
+        query.both(|| groups_of(query, &*one, matching), || groups_of(query, &*many, matching));
+    let (one_groups, many_groups) = (groups.0?, groups.1?);
+    let mut table = SignatureTable::new(matching);
+    let one_ids = signature_ids(query, one.as_ref(), one_groups.as_ref(), &mut table)?;
+    let many_ids = signature_ids(query, many.as_ref(), many_groups.as_ref(), &mut table)?;
     let (one, one_ids) = match one_quiet && !fills(&binary.matching) {
         true => needed(one, one_ids, &many_ids, table.len()),
         false => (one, one_ids),
@@ -91,21 +88,85 @@ pub fn build<'q>(
         operation: Operation::new(plan.query, binary),
         swapped,
         many_ids,
-        one: Materialized::of(plan.query, one)?,
         one_ids,
         signatures: table.len(),
     };
-    match pairs(plan.query, &sides, many.series())? {
-        Some(pairs) => {
-            if !many_quiet {
-                hear_out(plan.query, many.as_ref(), &pairs.others(many.series().len()))?;
-            }
-            Ok(Box::new(Stream { query: plan.query, sides, many, pairs }))
+    let pairs = match members(plan.query, &sides)? {
+        Some(members) if keeps_unique(&sides.rule, many.as_ref(), many_groups.as_ref()) => {
+            Some(Pairs { members, series: OnceLock::new() })
         }
-        None => {
-            let many = Materialized::of(plan.query, many)?;
-            Ok(Box::new(join_steps::join(plan, &sides, &many)?))
+        Some(members) => unique_pairs(plan.query, &sides.rule, members, [&*many, &*one])?,
+        None => None,
+    };
+    let Some(pairs) = pairs else {
+        let (many, one) = (Materialized::of(plan.query, many)?, Materialized::of(plan.query, one)?);
+        return Ok(Box::new(join_steps::join(plan, &sides, [&many, &one])?));
+    };
+    if !many_quiet {
+        let others = others(many.series_count(), pairs.members.iter().map(|(many, _)| *many));
+        hear_out(plan.query, many.as_ref(), &others)?;
+    }
+    let one: BoxOperator<'q> = match sides.rule.is_one_to_one() {
+        true if one_quiet => one,
+        true => {
+            let others = others(one.series_count(), pairs.members.iter().map(|(_, one)| *one));
+            hear_out(plan.query, one.as_ref(), &others)?;
+            one
         }
+        // Its columns are asked for more than once.
+        false => Box::new(Materialized::of(plan.query, one)?),
+    };
+    Ok(Box::new(Stream { query: plan.query, sides, many, one, pairs }))
+}
+
+/// The groups of the series of a side by what tells signatures and is taken over to the other side; None if that takes
+/// whole label sets.
+fn groups_of(
+    query: &Query<'_>,
+    side: &dyn Operator,
+    matching: &VectorMatching,
+) -> Result<Option<LabelGroups>, QueryError> {
+    if !matching.on {
+        // Made when they are asked for.
+        side.series();
+        return Ok(None);
+    }
+    let names = matching.labels.iter().chain(&matching.include);
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+    label_groups(query, side, &Vec::from_iter(names)).map(Some)
+}
+
+/// The numbers of the signatures of all series of a side.
+fn signature_ids(
+    query: &Query<'_>,
+    side: &dyn Operator,
+    groups: Option<&LabelGroups>,
+    table: &mut SignatureTable<'_>,
+) -> Result<Vec<usize>, QueryError> {
+    let Some(LabelGroups { of, labels }) = groups else {
+        return table.assign(query, side.series());
+    };
+    let ids = table.assign(query, labels)?;
+    Ok(of.iter().map(|group| ids[*group as usize]).collect())
+}
+
+/// Has any series of a side, grouped so, a label of one of these names, which are taken over from the other?
+fn has_any(side: &dyn Operator, groups: Option<&LabelGroups>, names: &[String]) -> bool {
+    let has_any = |labels: &Labels| names.iter().any(|name| labels.get(name).is_some());
+    match groups {
+        Some(groups) => groups.labels.iter().any(has_any),
+        None => side.series().iter().any(|meta| has_any(&meta.labels)),
+    }
+}
+
+/// Are the label sets of the results as unique as those of what meets, as can be told from the rule and from some facts?
+/// What tells label sets apart must be in the results: signatures, of a one-to-one match, or else those of the many side.
+fn keeps_unique(rule: &Rule, many: &dyn Operator, groups: Option<&LabelGroups>) -> bool {
+    let matching = &rule.matching;
+    match rule.is_one_to_one() {
+        true if matching.on => !matching.labels.iter().any(|name| is_metadata_label(name)),
+        true => many.one_name().is_some(),
+        false => many.one_name().is_some() && !has_any(many, groups, &matching.include),
     }
 }
 
@@ -129,42 +190,78 @@ fn needed<'q>(
     (Box::new(Part::new(one, indices)), ids)
 }
 
-/// The pairs of series that can meet (indices on the many side and on the one side) and what comes of them.
-struct Pairs {
-    members: Vec<(usize, usize)>,
-    series: Vec<Meta>,
+/// The series, of so many in all, that are not among these.
+fn others(count: usize, met: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut is_met = vec![false; count];
+    met.for_each(|index| is_met[index] = true);
+    (0..count).filter(|index| !is_met[*index]).collect()
 }
 
-impl Pairs {
-    /// The series of the many side, so many in all, that are in no pair.
-    fn others(&self, many: usize) -> Vec<usize> {
-        let mut is_paired = vec![false; many];
-        self.members.iter().for_each(|(index, _)| is_paired[*index] = true);
-        (0..many).filter(|index| !is_paired[*index]).collect()
-    }
-}
-
-/// The pairs, if the labels alone decide them.
-fn pairs(query: &Query<'_>, sides: &Sides<'_>, many: &[Meta]) -> Result<Option<Pairs>, QueryError> {
-    let matching = &sides.rule.matching;
-    let ones = members(&sides.one_ids, sides.signatures);
-    if fills(matching) || ones.iter().any(|of_signature| of_signature.len() > 1) {
+/// The indices of series that meet, on the many side and on the one side, if the labels alone decide that.
+fn members(
+    query: &Query<'_>,
+    sides: &Sides<'_>,
+) -> Result<Option<Vec<(usize, usize)>>, QueryError> {
+    const NONE: usize = usize::MAX;
+    if fills(&sides.rule.matching) {
         return Ok(None);
+    }
+    let mut ones = vec![NONE; sides.signatures];
+    for (index, id) in sides.one_ids.iter().enumerate() {
+        if std::mem::replace(&mut ones[*id], index) != NONE {
+            return Ok(None);
+        }
     }
     let mut taken = vec![false; sides.signatures];
     let mut members = Vec::new();
     for (index, id) in sides.many_ids.iter().enumerate() {
         query.check_at(index)?;
-        let Some(one) = ones[*id].first() else { continue };
-        if sides.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
+        if ones[*id] == NONE {
+            continue;
+        }
+        if sides.rule.is_one_to_one() && std::mem::replace(&mut taken[*id], true) {
             return Ok(None);
         }
-        members.push((index, *one));
+        members.push((index, ones[*id]));
     }
-    let series = query.map(members.len(), |pair| {
-        let (index, one) = members[pair];
-        result_meta(&sides.rule, &many[index], &sides.one.series[one].labels)
-    })?;
+    Ok(Some(members))
+}
+
+/// The pairs of series that can meet (indices on the many side and on the one side) and what comes of them.
+struct Pairs {
+    members: Vec<(usize, usize)>,
+    /// Made when they are asked for: an aggregation does not need them.
+    series: OnceLock<Vec<Meta>>,
+}
+
+impl Pairs {
+    /// The series of the results. None if those of a side turn out not to be there: then nothing is.
+    fn make_series(
+        &self,
+        query: &Query<'_>,
+        rule: &Rule,
+        [many, one]: [&dyn Operator; 2],
+    ) -> Result<Vec<Meta>, QueryError> {
+        let (many, one) = (many.series(), one.series());
+        let series = query.map(self.members.len(), |pair| {
+            let (index, partner) = self.members[pair];
+            Some(result_meta(rule, many.get(index)?, &one.get(partner)?.labels))
+        })?;
+        let series: Vec<Meta> = series.into_iter().collect::<Option<_>>().unwrap_or_default();
+        query.keep_labels(&series)?;
+        Ok(series)
+    }
+}
+
+/// The pairs, unless two of them have the same labels.
+fn unique_pairs(
+    query: &Query<'_>,
+    rule: &Rule,
+    members: Vec<(usize, usize)>,
+    sides: [&dyn Operator; 2],
+) -> Result<Option<Pairs>, QueryError> {
+    let pairs = Pairs { members, series: OnceLock::new() };
+    let series = pairs.make_series(query, rule, sides)?;
     let mut unique = hashbrown::HashSet::with_capacity(series.len());
     for (index, meta) in series.iter().enumerate() {
         query.check_at(index)?;
@@ -173,21 +270,59 @@ fn pairs(query: &Query<'_>, sides: &Sides<'_>, many: &[Meta]) -> Result<Option<P
         }
     }
     drop(unique);
-    query.keep_labels(&series)?;
-    Ok(Some(Pairs { members, series }))
+    Ok(Some(Pairs { series: OnceLock::from(series), ..pairs }))
 }
 
-/// Each result column reads one column of the many side.
+/// Each result column is made of a column of the many side and one of the one side.
 struct Stream<'q> {
     query: &'q Query<'q>,
     sides: Sides<'q>,
     many: BoxOperator<'q>,
+    one: BoxOperator<'q>,
     pairs: Pairs,
 }
 
 impl Operator for Stream<'_> {
     fn series(&self) -> &[Meta] {
-        &self.pairs.series
+        self.pairs.series.get_or_init(|| {
+            let sides = [self.many.as_ref(), self.one.as_ref()];
+            let made = self.pairs.make_series(self.query, &self.sides.rule, sides);
+            made.unwrap_or_else(|error| {
+                self.query.fail(error);
+                Vec::new()
+            })
+        })
+    }
+
+    fn series_count(&self) -> usize {
+        self.pairs.series.get().map_or(self.pairs.members.len(), Vec::len)
+    }
+
+    fn drops_names(&self) -> Option<bool> {
+        self.many.drops_names().map(|many| self.sides.rule.drops_name(many))
+    }
+
+    fn one_name(&self) -> Option<&str> {
+        self.sides.rule.drops_metadata().then_some("")
+    }
+
+    /// By the groups of both sides.
+    fn group_by(&self, names: &[&str]) -> Option<LabelGroups> {
+        let groups_of = |operator: &dyn Operator, origin: Origin| {
+            let names = names.iter().filter(|name| self.sides.rule.origin(name) == origin);
+            label_groups(self.query, operator, &names.copied().collect::<Vec<_>>()).ok()
+        };
+        let many = groups_of(self.many.as_ref(), Origin::Many)?;
+        let one = groups_of(self.one.as_ref(), Origin::One)?;
+        let mut keys = GroupKeys::with_capacity(self.pairs.members.len());
+        for (index, partner) in &self.pairs.members {
+            keys.push(&[*many.of.get(*index)?, *one.of.get(*partner)?]);
+        }
+        let labels = keys.keys.iter().map(|key| {
+            let (many, one) = (&many.labels[key[0] as usize], &one.labels[key[1] as usize]);
+            Labels::from_pairs(many.iter().chain(one.iter()))
+        });
+        Some(LabelGroups { labels: labels.collect(), of: keys.of })
     }
 
     fn column(
@@ -199,13 +334,10 @@ impl Operator for Stream<'_> {
         self.query.check()?;
         let (many, one) = self.pairs.members[index];
         self.many.column(many, scratch, out)?;
-        let one = &self.sides.one.columns[one];
-        match self.sides.operation.is_of_floats(&[out, one]) {
-            true => out.filter_map(|step, value| self.sides.float(value, one.get(step)?)),
-            false => out.filter_map_elements(|step, element| {
-                self.sides.element(&element, &one.element(step)?)
-            }),
-        }
+        let mut partner = scratch.take();
+        self.one.column(one, scratch, &mut partner)?;
+        self.sides.combine(out, &partner);
+        scratch.give(partner);
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ const NEVER: usize = usize::MAX;
 pub fn join<'q>(
     plan: &Plan<'q>,
     sides: &Sides<'q>,
-    many: &Materialized<'q>,
+    [many, one]: [&Materialized<'q>; 2],
 ) -> Result<Materialized<'q>, QueryError> {
     let matching = &sides.rule.matching;
     // As in Prometheus, `fill_left` stands in for the many side with `group_right`, too.
@@ -31,6 +31,7 @@ pub fn join<'q>(
         query: plan.query,
         sides,
         many,
+        one,
         steps: plan.timeline.count,
         one_at: vec![(NEVER, 0); signatures],
         paired_at: vec![NEVER; signatures],
@@ -86,6 +87,7 @@ struct Join<'a, 'q> {
     query: &'q Query<'q>,
     sides: &'a Sides<'q>,
     many: &'a Materialized<'q>,
+    one: &'a Materialized<'q>,
     steps: usize,
     /// By signature: the step and index of the one side's element seen last.
     one_at: Vec<(usize, usize)>,
@@ -103,7 +105,7 @@ impl Join<'_, '_> {
         many_fill: Option<f64>,
         one_fill: Option<f64>,
     ) -> Result<(), QueryError> {
-        let (many, one) = (self.many, &self.sides.one);
+        let (many, one) = (self.many, self.one);
         let has_any =
             |side: &Materialized<'_>| side.columns.iter().any(|column| column.contains(step));
         let (any_many, any_one) = (has_any(many), has_any(one));
@@ -138,7 +140,7 @@ impl Join<'_, '_> {
 
     /// Notes the element of each signature on the one side.
     fn collect_ones(&mut self, step: usize) -> Result<(), QueryError> {
-        for (index, column) in self.sides.one.columns.iter().enumerate() {
+        for (index, column) in self.one.columns.iter().enumerate() {
             self.query.check_at(index)?;
             if !column.contains(step) {
                 continue;
@@ -154,7 +156,7 @@ impl Join<'_, '_> {
 
     /// Lets the elements of the one side without a partner meet the fill value.
     fn fill_many(&mut self, step: usize, fill: f64) -> Result<(), QueryError> {
-        let one = &self.sides.one;
+        let one = self.one;
         for (index, column) in one.columns.iter().enumerate() {
             self.query.check_at(index)?;
             let id = self.sides.one_ids[index];
@@ -177,7 +179,7 @@ impl Join<'_, '_> {
         [many, one]: [Element; 2],
     ) -> Result<(), QueryError> {
         // Whether a match is allowed does not depend on what a filter makes of the values.
-        if self.sides.is_one_to_one() && self.paired_at[id] == step {
+        if self.sides.rule.is_one_to_one() && self.paired_at[id] == step {
             let message = "multiple matches for labels: many-to-one matching must be explicit \
                            (group_left/group_right)";
             return Err(QueryError::Execution(message.to_string()));
@@ -232,7 +234,7 @@ impl Join<'_, '_> {
     /// A filled element has the labels that had to match.
     fn meta_of(&self, (many, one): Pair) -> Meta {
         let rule = &self.sides.rule;
-        let one = one.map(|index| &self.sides.one.series[index].labels);
+        let one = one.map(|index| &self.one.series[index].labels);
         let filled =
             |labels: Option<&Labels>| signature(&rule.matching, labels.unwrap_or(&Labels::empty()));
         match (many.map(|index| &self.many.series[index]), one) {
@@ -246,7 +248,7 @@ impl Join<'_, '_> {
     }
 
     fn duplicate(&self, first: usize, second: usize) -> QueryError {
-        let series = &self.sides.one.series;
+        let series = &self.one.series;
         let group = in_braces(&signature(&self.sides.rule.matching, &series[first].labels));
         let mut both = [first, second].map(|index| in_braces(&series[index].labels));
         both.sort();

@@ -70,6 +70,20 @@ impl<'q> Operation<'q> {
         }
     }
 
+    /// Makes the results of two columns of floats in the place of the first, which is the right operand if `swapped`.
+    pub fn columns(&self, out: &mut Column, other: &Column, swapped: bool) {
+        match self.op {
+            BinaryOp::Add => each_float(out, other, swapped, |lhs, rhs| lhs + rhs),
+            BinaryOp::Sub => each_float(out, other, swapped, |lhs, rhs| lhs - rhs),
+            BinaryOp::Mul => each_float(out, other, swapped, |lhs, rhs| lhs * rhs),
+            BinaryOp::Div => each_float(out, other, swapped, |lhs, rhs| lhs / rhs),
+            _ => out.filter_map(|step, value| match swapped {
+                true => self.floats(other.get(step)?, value),
+                false => self.floats(value, other.get(step)?),
+            }),
+        }
+    }
+
     /// The result of two elements. `None`: the operator filters and they do not compare so, or it is not defined.
     pub fn elements(&self, lhs: &Element, rhs: &Element) -> Option<Element> {
         use BinaryOp::{Add, Div, Equal, Mul, NotEqual, Sub, TrimLower, TrimUpper};
@@ -156,6 +170,17 @@ impl<'q> Operation<'q> {
                 format!("mismatched custom buckets were reconciled during {combination}"),
             ),
         }
+    }
+}
+
+/// At all steps, whether there is anything or not: several at a time.
+fn each_float(out: &mut Column, other: &Column, swapped: bool, op: impl Fn(f64, f64) -> f64) {
+    out.histograms.clear();
+    out.present.intersect(&other.present);
+    let both = out.values.iter_mut().zip(&other.values);
+    match swapped {
+        true => both.for_each(|(rhs, lhs)| *rhs = op(*lhs, *rhs)),
+        false => both.for_each(|(lhs, rhs)| *lhs = op(*lhs, *rhs)),
     }
 }
 

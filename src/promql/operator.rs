@@ -35,6 +35,12 @@ impl Meta {
     }
 }
 
+impl AsRef<Labels> for Meta {
+    fn as_ref(&self) -> &Labels {
+        &self.labels
+    }
+}
+
 /// Labels beside the name that describe the metric, not the thing measured.
 pub const METADATA_LABELS: [&str; 2] = ["__type__", "__unit__"];
 

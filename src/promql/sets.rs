@@ -20,9 +20,11 @@ pub fn build<'q>(
     lhs: BoxOperator<'q>,
     rhs: BoxOperator<'q>,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let mut table = SignatureTable::default();
-    let lhs_ids = table.assign(plan.query, &binary.matching, lhs.series())?;
-    let rhs_ids = table.assign(plan.query, &binary.matching, rhs.series())?;
+    // Label sets are made when they are asked for; that is half of the work of a small join.
+    plan.query.both(|| lhs.series().len(), || rhs.series().len());
+    let mut table = SignatureTable::new(&binary.matching);
+    let lhs_ids = table.assign(plan.query, lhs.series())?;
+    let rhs_ids = table.assign(plan.query, rhs.series())?;
     let count = table.len();
     match binary.op {
         BinaryOp::Or => {
