@@ -9,6 +9,7 @@ use super::manifest::{Edit, FileEntry, FileId};
 use super::plan::spills::SpillMerge;
 use super::store::StoreError;
 use super::streams::Damage;
+use crate::encoding::column::Effort;
 use crate::head::chunk_list::{decode, put_chunk};
 use crate::head::chunks::ChunkEncoder;
 use crate::head::spill::{Spill, SpillCursor, SpillOptions, SpillWriter};
@@ -118,7 +119,7 @@ impl<'a> Merger<'a> {
             inputs,
             damage,
             merge: ColumnsMerge::default(),
-            encoder: ChunkEncoder::of_columns(),
+            encoder: ChunkEncoder::of_columns(Effort::Short),
             columns: Columns::default(),
             range: TimeRange::EMPTY,
             list: Vec::new(),

@@ -12,6 +12,7 @@ use super::Core;
 use super::manifest::{Edit, FileEntry, FileId};
 use super::repeats::Repeats;
 use super::store::StoreError;
+use crate::encoding::column::Effort;
 use crate::error::Corrupt;
 use crate::head::chunk_list::{decode, put_chunk, sample_count};
 use crate::head::chunks::ChunkEncoder;
@@ -155,7 +156,8 @@ impl Core {
     }
 }
 
-/// Makes columns of streams: memory has streams, since samples are appended to them; who reads a spill likes columns better.
+/// Makes columns of streams, which memory has, since samples are appended to them. They are read in a third of the time, and
+/// written again soon, when spills are merged.
 struct Recoder {
     encoder: ChunkEncoder,
     columns: Columns,
@@ -165,7 +167,7 @@ struct Recoder {
 impl Default for Recoder {
     fn default() -> Recoder {
         let (columns, list) = Default::default();
-        Recoder { encoder: ChunkEncoder::of_columns(), columns, list }
+        Recoder { encoder: ChunkEncoder::of_columns(Effort::Quick), columns, list }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::encoding::bits::block_bytes;
 use crate::encoding::chunk::{OpenChunk, decode_into, write_columns};
-use crate::encoding::column::ColumnEncoder;
+use crate::encoding::column::{ColumnEncoder, Effort};
 use crate::error::Corrupt;
 use crate::model::{Sample, TimeRange, Timestamp};
 use crate::read::Columns;
@@ -108,9 +108,10 @@ pub struct ChunkEncoder {
 }
 
 impl ChunkEncoder {
-    /// One that makes columns: for chunks that are written to stay.
-    pub fn of_columns() -> ChunkEncoder {
-        ChunkEncoder { columns: Some(Box::default()), ..ChunkEncoder::default() }
+    /// One that makes columns: for chunks that are written to files.
+    pub fn of_columns(effort: Effort) -> ChunkEncoder {
+        let columns = Some(Box::new(ColumnEncoder::new(effort)));
+        ChunkEncoder { columns, ..ChunkEncoder::default() }
     }
 
     /// Encodes columns whose timestamps ascend as chunks of about equal length.

@@ -15,7 +15,7 @@ use crate::model::{Labels, Matcher, SeriesRef, TimeRange, Timestamp};
 use crate::read::buffers::Buffers;
 use crate::read::merge_columns::ColumnsMerge;
 use crate::read::{Columns, Estimate, ReadError, SeriesSet, Source};
-use crate::sync::{Arc, Mutex, OnceLock};
+use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering};
 
 /// Series whose samples are counted to estimate those of a selection: enough that the others' weigh little.
 const ESTIMATE_SERIES_MAX: usize = 64;
@@ -123,8 +123,18 @@ impl Source for HeadSource {
         self.head.registry.check()?;
         let source = self.clone();
         let (ordered, labels, damage) = Default::default();
-        let (len, found, buffers) = (slots.len(), Mutex::new(slots), Buffers::default());
-        Ok(Box::new(HeadSet { source, len, found, ordered, labels, damage, buffers }))
+        let (len, found) = (slots.len(), Mutex::new(slots));
+        let (interleaves, buffers) = (AtomicBool::new(false), Buffers::default());
+        Ok(Box::new(HeadSet {
+            source,
+            len,
+            found,
+            ordered,
+            labels,
+            damage,
+            interleaves,
+            buffers,
+        }))
     }
 
     /// The samples of some series, as many as tell how many all have.
@@ -174,7 +184,16 @@ struct HeadSet {
     labels: OnceLock<Vec<Labels>>,
     /// What could not be read so far.
     damage: Mutex<Vec<String>>,
+    /// Has any series layers that overlap in time? They are rare, and then mostly many.
+    interleaves: AtomicBool,
     buffers: Buffers<ReadBuffers>,
+}
+
+/// What may have samples of a series.
+#[derive(Clone, Copy)]
+enum Layer<'a> {
+    Spill(&'a Spill),
+    Memory(&'a Generation),
 }
 
 /// The series of a selection in the order in which they are given. Whoever asks for labels gets that of the label sets;
@@ -202,25 +221,55 @@ impl HeadSet {
         })
     }
 
-    /// Puts what a spill has of a series into `part`, which is empty. Damage costs this part of it.
+    /// The layers that may have samples in a range, in order of sequence.
+    fn layers(&self, range: TimeRange) -> impl Iterator<Item = Layer<'_>> {
+        let HeadLayers { spills, generations } = &*self.source.layers;
+        let spills = spills.iter().filter(move |spill| spill.meta().range.overlaps(range));
+        spills.map(|spill| Layer::Spill(spill)).chain(generations.iter().map(|g| Layer::Memory(g)))
+    }
+
+    /// Appends what a layer has of a series.
+    fn read_layer(
+        &self,
+        layer: Layer<'_>,
+        index: usize,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+        out: &mut Columns,
+    ) -> Result<(), ReadError> {
+        let Ordered { slots, refs } = self.ordered(false);
+        match layer {
+            Layer::Spill(spill) => self.read_spill(spill, refs[index], range, out),
+            Layer::Memory(generation) => {
+                let start = out.len();
+                self.source.head.appliers.read(generation, slots[index], range, encoded, out)?;
+                trim(start, range, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends what a spill has of a series. Damage costs this part of it.
     fn read_spill(
         &self,
         spill: &Spill,
         series: SeriesRef,
         range: TimeRange,
-        part: &mut Columns,
+        out: &mut Columns,
     ) -> Result<(), ReadError> {
+        let start = out.len();
         let list = match spill.chunks(series) {
             Ok(Some(list)) => list,
             Ok(None) => return Ok(()),
             Err(error) => return self.note(error.to_string()),
         };
-        if let Err(corrupt) = decode_within(list, range, part) {
-            part.clear();
+        if let Err(corrupt) = decode_within(list, range, out) {
+            out.timestamps.truncate(start);
+            out.floats.truncate(start);
             return self.note(corrupt.in_file(spill.file().path(), 0).to_string());
         }
         spill.file().check()?;
-        trim(0, range, part);
+        trim(start, range, out);
         Ok(())
     }
 
@@ -239,27 +288,38 @@ impl HeadSet {
         range: TimeRange,
         out: &mut Columns,
     ) -> Result<(), ReadError> {
-        let HeadSource { head, layers } = &self.source;
-        let Ordered { slots, refs } = self.ordered(false);
-        let slot = slots[index];
-        let mut spills = layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range));
-        if let ([only], None) = (&layers.generations[..], spills.next()) {
-            out.clear();
-            head.appliers.read(only, slot, range, encoded, out)?;
-            trim(0, range, out);
-            return Ok(());
+        if !self.interleaves.load(Ordering::Relaxed) {
+            if self.read_in_order(index, range, encoded, out)? {
+                return Ok(());
+            }
+            self.interleaves.store(true, Ordering::Relaxed);
         }
         merge.clear();
-        for spill in layers.spills.iter().filter(|spill| spill.meta().range.overlaps(range)) {
-            self.read_spill(spill, refs[index], range, merge.add_part())?;
-        }
-        for generation in &layers.generations {
-            let part = merge.add_part();
-            head.appliers.read(generation, slot, range, encoded, part)?;
-            trim(0, range, part);
+        for layer in self.layers(range) {
+            self.read_layer(layer, index, range, encoded, merge.add_part())?;
         }
         merge.merge_into(out);
         Ok(())
+    }
+
+    /// Reads layer after layer, as is enough if each goes on where the one before ended. False if one does not.
+    fn read_in_order(
+        &self,
+        index: usize,
+        range: TimeRange,
+        encoded: &mut EncodedSeries,
+        out: &mut Columns,
+    ) -> Result<bool, ReadError> {
+        out.clear();
+        for layer in self.layers(range) {
+            let start = out.len();
+            self.read_layer(layer, index, range, encoded, out)?;
+            let (before, behind) = out.timestamps.split_at(start);
+            if before.last().zip(behind.first()).is_some_and(|(last, first)| last >= first) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What was read, unless the storage failed under refs or labels that were made after the look at it in `select`.

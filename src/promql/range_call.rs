@@ -78,7 +78,7 @@ impl<'q> RangeCall<'q> {
             held: self.range.query.hold(0)?,
         };
         self.range.for_each_slice(index, scratch, |slice| {
-            match self.whole.filter(|whole| self.is_whole(*whole, slice.samples)) {
+            match self.whole.filter(|_| self.is_plain_all(slice.samples)) {
                 Some(whole) if whole_results(whole, slice, out) => Ok(()),
                 _ => self.evaluate_windows(slice, &mut state, out),
             }
@@ -90,10 +90,9 @@ impl<'q> RangeCall<'q> {
         Ok(())
     }
 
-    /// Are all windows over these samples for this function?
-    fn is_whole(&self, whole: WholeFunction, samples: &Columns) -> bool {
-        let knows_starts = self.uses_start_times && !samples.starts.is_empty();
-        samples.histograms.is_empty() && !knows_starts && whole.takes(&samples.floats)
+    /// Are all windows over these samples for the plain function?
+    fn is_plain_all(&self, samples: &Columns) -> bool {
+        samples.histograms.is_empty() && (samples.starts.is_empty() || !self.uses_start_times)
     }
 
     fn evaluate_windows(

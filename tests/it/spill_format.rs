@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use silverback::encoding::column::Effort;
 use silverback::encoding::{chunk, gorilla, timestamps};
 use silverback::fs::Disk;
 use silverback::fs::sim::SimDisk;
@@ -141,7 +142,7 @@ fn the_chunks_are_what_the_code_reads_and_writes() {
         assert_eq!((&read.timestamps, &read.floats), (&expected.timestamps, &expected.floats));
         let mut written = Vec::new();
         let mut encoder = match bytes[0] {
-            chunk::COLUMNS => ChunkEncoder::of_columns(),
+            chunk::COLUMNS => ChunkEncoder::of_columns(Effort::Short),
             _ => ChunkEncoder::default(),
         };
         encoder.encode(&read.timestamps, &read.floats, |_, _, chunk| {

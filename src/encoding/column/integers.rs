@@ -7,7 +7,7 @@ use super::layout::{
     SHAPE_LEN_MASK,
 };
 use super::packer::Packer;
-use super::window::Window;
+use super::window::{Window, bit_len, ends};
 use crate::encoding::bits::BitReader;
 use crate::encoding::cursor::{Cursor, put_varint, put_varint_signed};
 use crate::error::Corrupt;
@@ -55,6 +55,16 @@ fn frame_len(shape: u8) -> (usize, u32) {
     (len, len.trailing_zeros())
 }
 
+/// What an encoder is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// As few bytes as there can be.
+    #[default]
+    Short,
+    /// To be done soon, at a third of the time: a stray value widens its frame, and decides on the order.
+    Quick,
+}
+
 /// Encodes in two steps, so that the order can be written before the integers.
 #[derive(Debug, Default)]
 pub struct IntegerEncoder {
@@ -69,9 +79,14 @@ pub struct IntegerEncoder {
     /// Windows of a shape that is tried.
     trial: Vec<Window>,
     shape: u8,
+    effort: Effort,
 }
 
 impl IntegerEncoder {
+    pub fn new(effort: Effort) -> IntegerEncoder {
+        IntegerEncoder { effort, ..IntegerEncoder::default() }
+    }
+
     /// Takes integers, of which there is one at least, and chooses everything.
     pub fn prepare(&mut self, integers: &[i64]) -> Order {
         self.first = integers[0];
@@ -89,7 +104,10 @@ impl IntegerEncoder {
             self.steps.extend(integers.iter().map(|i| (i - first) / divisor));
         }
         self.choose_order();
-        self.choose_shape();
+        match self.effort {
+            Effort::Short => self.choose_shape(),
+            Effort::Quick => self.take_windows(),
+        }
         self.order
     }
 
@@ -109,12 +127,25 @@ impl IntegerEncoder {
         take_differences(self.order, &self.steps, &mut self.residuals);
     }
 
-    /// About how long some frames of the residuals are.
+    /// About how long some frames of the residuals are, or how long one of all would be.
     fn probe_bits(&mut self) -> usize {
+        if self.effort == Effort::Quick {
+            let (least, greatest) = ends(&self.residuals);
+            return bit_len(greatest.wrapping_sub(least) as u64) as usize;
+        }
         let (len, position_bits) = frame_len(SHAPES[0]);
         let step = self.residuals.len().div_ceil(len).div_ceil(PROBE_FRAMES);
         let frames = self.residuals.chunks(len).step_by(step);
         frames.map(|frame| Window::choose(frame, position_bits).bits).sum()
+    }
+
+    /// Makes short frames without exceptions.
+    fn take_windows(&mut self) {
+        self.shape = SHAPES[0];
+        let (len, position_bits) = frame_len(self.shape);
+        self.windows.clear();
+        let frames = self.residuals.chunks(len);
+        self.windows.extend(frames.map(|frame| Window::whole(frame, position_bits)));
     }
 
     fn choose_shape(&mut self) {

@@ -27,6 +27,8 @@ mod tests;
 use crate::error::Corrupt;
 use crate::model::Timestamp;
 
+pub use integers::Effort;
+
 /// Most values of one column. A column is decoded as a whole, also for a query that needs a few of its values; at this size
 /// that takes some ten microseconds.
 pub const COLUMN_VALUES_MAX: usize = 4096;
@@ -39,6 +41,13 @@ pub struct ColumnEncoder {
 }
 
 impl ColumnEncoder {
+    pub fn new(effort: Effort) -> ColumnEncoder {
+        ColumnEncoder {
+            values: values::ValueEncoder::new(effort),
+            timestamps: timestamps::TimestampEncoder::new(effort),
+        }
+    }
+
     /// Appends a column of 1 to [`COLUMN_VALUES_MAX`] values; every bit of them comes back.
     pub fn floats(&mut self, values: &[f64], out: &mut Vec<u8>) {
         assert_len(values.len());

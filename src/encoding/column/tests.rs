@@ -19,20 +19,24 @@ fn encoded_timestamps(timestamps: &[Timestamp]) -> Vec<u8> {
 
 #[track_caller]
 fn assert_round_trip(values: &[f64]) {
-    let bytes = encoded(values);
-    let mut decoded = vec![-1.5];
-    decode_floats(&bytes, values.len(), &mut decoded).unwrap();
     let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&decoded[1..]), bits(values));
-    assert_eq!(decoded[0], -1.5);
+    for effort in [Effort::Short, Effort::Quick] {
+        let (mut bytes, mut decoded) = (Vec::new(), vec![-1.5]);
+        ColumnEncoder::new(effort).floats(values, &mut bytes);
+        decode_floats(&bytes, values.len(), &mut decoded).unwrap();
+        assert_eq!(bits(&decoded[1..]), bits(values), "{effort:?}");
+        assert_eq!(decoded[0], -1.5);
+    }
 }
 
 #[track_caller]
 fn assert_timestamps_round_trip(timestamps: &[Timestamp]) {
-    let bytes = encoded_timestamps(timestamps);
-    let mut decoded = vec![7];
-    decode_timestamps(&bytes, timestamps.len(), &mut decoded).unwrap();
-    assert_eq!((decoded[0], &decoded[1..]), (7, timestamps));
+    for effort in [Effort::Short, Effort::Quick] {
+        let (mut bytes, mut decoded) = (Vec::new(), vec![7]);
+        ColumnEncoder::new(effort).timestamps(timestamps, &mut bytes);
+        decode_timestamps(&bytes, timestamps.len(), &mut decoded).unwrap();
+        assert_eq!((decoded[0], &decoded[1..]), (7, timestamps), "{effort:?}");
+    }
 }
 
 /// Decodes any bytes as both kinds of column.

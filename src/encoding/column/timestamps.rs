@@ -2,7 +2,7 @@
 //!
 //! The tag byte is the order of differences.
 
-use super::integers::{self, IntegerEncoder, Order};
+use super::integers::{self, Effort, IntegerEncoder, Order};
 use crate::encoding::cursor::Cursor;
 use crate::error::Corrupt;
 use crate::model::Timestamp;
@@ -16,6 +16,10 @@ pub struct TimestampEncoder {
 }
 
 impl TimestampEncoder {
+    pub fn new(effort: Effort) -> TimestampEncoder {
+        TimestampEncoder { encoder: IntegerEncoder::new(effort) }
+    }
+
     /// Appends a column of timestamps.
     pub fn encode(&mut self, timestamps: &[Timestamp], out: &mut Vec<u8>) {
         let order = self.encoder.prepare(timestamps);

@@ -4,7 +4,7 @@
 //! The tag byte: bits 0 to 4 the scale, or that the column is a constant or of XORs; bits 5 and 6 the order of differences; bit 7
 //! says that patches follow.
 
-use super::integers::{IntegerEncoder, Order};
+use super::integers::{Effort, IntegerEncoder, Order};
 use super::layout::{TAG_CONSTANT, TAG_ORDER_SHIFT, TAG_PATCHED, TAG_SCALE_MASK, TAG_XOR};
 use super::patches::Patches;
 use super::scale::Scale;
@@ -32,6 +32,10 @@ pub struct ValueEncoder {
 }
 
 impl ValueEncoder {
+    pub fn new(effort: Effort) -> ValueEncoder {
+        ValueEncoder { encoder: IntegerEncoder::new(effort), ..ValueEncoder::default() }
+    }
+
     /// Appends a column of values.
     pub fn encode(&mut self, values: &[f64], out: &mut Vec<u8>) {
         let first = values[0];

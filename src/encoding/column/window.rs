@@ -31,9 +31,7 @@ pub struct Window {
 impl Window {
     /// Chooses for the values of a frame, one at least, whose positions take `position_bits`.
     pub fn choose(values: &[i64], position_bits: u32) -> Window {
-        let (least, greatest) = values
-            .iter()
-            .fold((i64::MAX, i64::MIN), |(least, most), v| (least.min(*v), most.max(*v)));
+        let (least, greatest) = ends(values);
         if least == greatest {
             return Window {
                 least,
@@ -51,10 +49,27 @@ impl Window {
         Window { least, greatest: start.greatest(values), width, bits, is_level: false }
     }
 
+    /// Of all values, one at least, without exceptions, unless that is wider than a frame can be: several times faster to find.
+    pub fn whole(values: &[i64], position_bits: u32) -> Window {
+        let (least, greatest) = ends(values);
+        let width = bit_len(greatest.wrapping_sub(least) as u64);
+        if width > FRAME_WIDTH_MAX {
+            return Window::choose(values, position_bits);
+        }
+        let bits = (FRAME_HEAD_BITS + BASE_BITS) as usize + values.len() * width as usize;
+        Window { least, greatest, width, bits, is_level: least == greatest }
+    }
+
     /// Are all values of the frame this?
     pub fn is_level_at(&self, value: i64) -> bool {
         self.is_level && self.least == value
     }
+}
+
+/// The least and the greatest of some values.
+pub fn ends(values: &[i64]) -> (i64, i64) {
+    let start = (i64::MAX, i64::MIN);
+    values.iter().fold(start, |(least, most), value| (least.min(*value), most.max(*value)))
 }
 
 /// Bits of a number up to its highest one.

@@ -12,6 +12,7 @@ use crate::fs::Disk;
 use crate::fs::sealed::{FileError, SealedFile};
 use crate::head::run::Part;
 use crate::model::{SeriesRef, TimeRange};
+use crate::sync::OnceLock;
 
 /// An open spill.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Spill {
     ends_start: u64,
     pages_start: u64,
     page_count: u64,
+    /// The lowest ref of the first page, once that was read.
+    first_ref: OnceLock<u64>,
 }
 
 /// An entry of the page directory.
@@ -48,7 +51,8 @@ impl Spill {
         let parsed = parse_footer(file.footer(), file.data_len());
         let (meta, [ends_start, pages_start, page_count]) =
             parsed.map_err(|corrupt| FileError::Corrupt(corrupt.in_file(path, base)))?;
-        Ok(Spill { number, file, meta, ends_start, pages_start, page_count })
+        let first_ref = OnceLock::new();
+        Ok(Spill { number, file, meta, ends_start, pages_start, page_count, first_ref })
     }
 
     /// The number in its name.
@@ -127,17 +131,22 @@ impl Spill {
         self.file.corrupt(offset, "entry of the page directory")
     }
 
+    fn first_ref(&self) -> Result<u64, FileError> {
+        if let Some(known) = self.first_ref.get() {
+            return Ok(*known);
+        }
+        let page = self.page(0)?;
+        Ok(*self.first_ref.get_or_init(|| page.first_ref))
+    }
+
     /// The page that a ref belongs to. Refs mostly follow each other, so where it would be without holes is tried first.
     fn find_page(&self, series: u64) -> Result<Option<Page>, FileError> {
         if self.page_count == 0 {
             return Ok(None);
         }
         let first_ref = series - series % REFS_PER_PAGE;
-        let first = self.page(0)?;
-        if first_ref < first.first_ref {
-            return Ok(None);
-        }
-        let guess = (first_ref - first.first_ref) / REFS_PER_PAGE;
+        let Some(distance) = first_ref.checked_sub(self.first_ref()?) else { return Ok(None) };
+        let guess = distance / REFS_PER_PAGE;
         let (mut low, mut high) = (0, self.page_count.min(guess + 1));
         if guess < self.page_count {
             let page = self.page(guess)?;

@@ -3,7 +3,7 @@
 //! the functions of one window, to the bit.
 
 use super::extrapolation::{Extent, Stretch};
-use super::rate::has_reset;
+use super::rate::{has_reset, is_reset};
 use crate::model::Timestamp;
 
 /// The samples of a window: those from `from` on up to `to`.
@@ -38,25 +38,42 @@ pub fn whole_function(name: &str) -> Option<WholeFunction> {
 }
 
 impl WholeFunction {
-    /// Can all windows over these values be done at once? A counter that was reset goes window by window.
-    pub fn takes(self, values: &[f64]) -> bool {
-        !self.is_counter || !has_reset(values)
-    }
-
-    /// Puts the results of the windows into `out`, one per window; those without two samples stay as they are.
+    /// Puts the results of the windows into `out`, one per window; those without two samples stay as they are. Neither end of a
+    /// window lies before that of the window before.
     pub fn results(self, spans: &[Span], stretches: &Stretches, values: &[f64], out: &mut [f64]) {
         match self.is_counter {
-            true => fill(spans, stretches, values, out, |stretch, first, last| {
-                // Zero is what was lost in resets; added to -0.0 it makes 0.0.
-                let increase = last - first + 0.0;
-                match stretch.time.is_below_zero(first, increase) {
-                    false => increase * stretch.factor,
-                    true => increase * stretches.factor(stretch.time.of_counter(first, increase)),
-                }
-            }),
+            true => {
+                let without_resets = |stretch: &_, first, last| {
+                    // Zero is what was lost in resets; added to -0.0 it makes 0.0.
+                    stretches.of_counter(stretch, first, last - first + 0.0)
+                };
+                fill(spans, stretches, values, out, without_resets);
+                redo_reset(spans, stretches, values, out);
+            }
             false => fill(spans, stretches, values, out, |stretch, first, last| {
                 (last - first) * stretch.factor
             }),
+        }
+    }
+}
+
+/// Puts the results of the windows in which a counter was reset in the place of those of counters that were not.
+fn redo_reset(spans: &[Span], stretches: &Stretches, values: &[f64], out: &mut [f64]) {
+    if !has_reset(values) {
+        return;
+    }
+    let is_behind_reset = |index: &usize| is_reset(values[index - 1], values[*index]);
+    let resets: Vec<usize> = (1..values.len()).filter(is_behind_reset).collect();
+    let (mut first, mut end) = (0, 0);
+    for ((span, stretch), out) in spans.iter().zip(&stretches.of).zip(out) {
+        let range = span.range();
+        first += resets[first..].iter().take_while(|at| **at <= range.start).count();
+        end += resets[end..].iter().take_while(|at| **at < range.end).count();
+        let within = resets.get(first..end).unwrap_or_default();
+        if !within.is_empty() {
+            let lost = within.iter().fold(0.0, |lost, at| lost + values[at - 1]);
+            let (first, last) = (values[range.start], values[range.end - 1]);
+            *out = stretches.of_counter(stretch, first, last - first + lost);
         }
     }
 }
@@ -124,6 +141,15 @@ impl Stretches {
         }));
     }
 
+    /// The increase of a counter in a window, stretched no further than to where it was zero.
+    #[inline]
+    fn of_counter(&self, stretch: &TimeStretch, first: f64, increase: f64) -> f64 {
+        match stretch.time.is_below_zero(first, increase) {
+            false => increase * stretch.factor,
+            true => increase * self.factor(stretch.time.of_counter(first, increase)),
+        }
+    }
+
     fn factor(&self, stretch: Stretch) -> f64 {
         factor(stretch, self.range_ms, self.per_second == Some(true))
     }
@@ -175,9 +201,6 @@ mod tests {
             name in prop::sample::select(vec!["rate", "increase", "delta"]),
         ) {
             let (whole, plain) = (whole_function(name).unwrap(), range_function(name).unwrap());
-            if !whole.takes(&values) {
-                return Ok(());
-            }
             let ends: Vec<Timestamp> = (0..60).map(|step| step * 70).collect();
             let at = |time: Timestamp| timestamps.partition_point(|t| *t <= time) as u32;
             let span_of = |end: &Timestamp| Span { from: at(end - RANGE_MS), to: at(*end) };
