@@ -14,6 +14,7 @@ mod refs;
 pub mod registry;
 pub mod replay;
 pub mod run;
+mod selection;
 pub mod series;
 pub mod source;
 pub mod spill;
