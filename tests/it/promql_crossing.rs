@@ -20,8 +20,8 @@ use crate::promql_oracle::run_cases;
 
 /// How deep operands are nested.
 const DEPTH: u32 = 2;
-/// Of so many expressions, at least one is one to which matchers are added.
-const NARROWED_SHARE: u32 = 1;
+/// Of a hundred expressions, those to which matchers are added at least: some three less than there are.
+const NARROWED_PERCENT_MIN: u32 = 18;
 
 /// A source that does not tell what its data is like: not either if it is asked which series have some label, which no selector
 /// here asks.
@@ -238,7 +238,7 @@ fn nobody_notices_what_is_not_read() {
         told_differently(&case)
     });
     let (tried, narrowed) = (tried.get(), narrowed.get());
-    assert!(narrowed * NARROWED_SHARE > tried, "only {narrowed} of {tried} read less");
+    assert!(narrowed * 100 > tried * NARROWED_PERCENT_MIN, "only {narrowed} of {tried} read less");
 }
 
 fn is_narrowed(case: &Case) -> bool {
