@@ -10,8 +10,9 @@
 //!    any element, be it with another signature: narrowing the one side would lose it with the two, narrowing the
 //!    many side with its last element. That too many elements meet one is an error of elements that do meet, which stay.
 //! 4. A matcher goes down to a selector through operators whose elements with that label come from elements with that
-//!    label alone: functions that keep labels, aggregations that keep the label, set operators. Not through another
-//!    join, whose errors and annotations are about elements that meet; not through functions that make labels.
+//!    label alone: functions that keep the label, aggregations by groups that have it alike (then whole groups are left
+//!    out, whatever is done with each), set operators. Not through another join, whose errors and annotations are about
+//!    elements that meet; not through functions that make the label.
 //! 5. Nothing on its way may have had an error or an annotation for a series that is left out ([`super::quiet`]).
 //! 6. An expression that stands in several places is evaluated once for all ([`super::shared`]), so it stays as it is.
 
