@@ -1,13 +1,16 @@
 //! Range queries over samples that cost nothing to read: what the engine itself takes. `sum by (job)(rate(m[5m]))` over
 //! 10,000 series, an hour at 15 s steps, is the query of the project's target.
 
+mod ready;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use silverback::model::{Labels, Matcher, TimeRange};
+use silverback::model::Labels;
 use silverback::promql::engine::{Engine, EngineOptions, Limits};
-use silverback::read::{Columns, Estimate, ReadError, SeriesSet, Source};
 use silverback::sync::Arc;
+
+use ready::{Ready, Samples};
 
 const SERIES: usize = 10_000;
 const JOBS: usize = 20;
@@ -17,87 +20,33 @@ const HOUR_MS: i64 = 3_600_000;
 const SAMPLES: usize = (HOUR_MS + 300_000) as usize / STEP_MS as usize + 1;
 
 /// Counters that all have samples at the same times.
-#[derive(Clone)]
-struct Counters(Arc<Inner>);
-
-struct Inner {
-    labels: Vec<Labels>,
-    timestamps: Vec<i64>,
-    values: Vec<Vec<f64>>,
-}
-
-impl Counters {
-    fn new() -> Counters {
-        let labels_of = |index: usize| {
-            let (instance, job) =
-                (format!("host-{index:05}:9100"), format!("job-{}", index % JOBS));
-            let pairs = [
-                ("__name__", "http_requests_total"),
-                ("instance", &instance),
-                ("job", &job),
-                ("method", "GET"),
-                ("code", "200"),
-            ];
-            Labels::from_pairs(pairs)
+fn counters() -> Ready {
+    let labels_of = |index: usize| {
+        let (instance, job) = (format!("host-{index:05}:9100"), format!("job-{}", index % JOBS));
+        let pairs = [
+            ("__name__", "http_requests_total"),
+            ("instance", &instance),
+            ("job", &job),
+            ("method", "GET"),
+            ("code", "200"),
+        ];
+        Labels::from_pairs(pairs)
+    };
+    let timestamps: Vec<i64> = (0..SAMPLES as i64).map(|sample| sample * STEP_MS).collect();
+    let timestamps = Arc::new(timestamps);
+    let counter = |index: usize| {
+        let mut value = index as f64;
+        let next = |sample: usize| {
+            value += ((index * 7 + sample * 13) % 50) as f64;
+            value
         };
-        let counter = |index: usize| {
-            let mut value = index as f64;
-            let mut next = |sample: usize| {
-                value += ((index * 7 + sample * 13) % 50) as f64;
-                value
-            };
-            (0..SAMPLES).map(&mut next).collect()
-        };
-        let mut labels: Vec<Labels> = (0..SERIES).map(labels_of).collect();
-        labels.sort();
-        Counters(Arc::new(Inner {
-            labels,
-            timestamps: (0..SAMPLES as i64).map(|sample| sample * STEP_MS).collect(),
-            values: (0..SERIES).map(counter).collect(),
-        }))
-    }
-}
-
-impl Source for Counters {
-    fn select(&self, _: &[Matcher], _: TimeRange) -> Result<Box<dyn SeriesSet>, ReadError> {
-        Ok(Box::new(self.clone()))
-    }
-
-    fn estimate(&self, _: &[Matcher], _: TimeRange) -> Result<Estimate, ReadError> {
-        Ok(Estimate { series: SERIES as u64, samples: (SERIES * SAMPLES) as u64 })
-    }
-
-    fn label_names(&self, _: &[Matcher], _: TimeRange) -> Result<Vec<String>, ReadError> {
-        Ok(Vec::new())
-    }
-
-    fn label_values(&self, _: &str, _: &[Matcher], _: TimeRange) -> Result<Vec<String>, ReadError> {
-        Ok(Vec::new())
-    }
-}
-
-impl SeriesSet for Counters {
-    fn labels(&self) -> Result<&[Labels], ReadError> {
-        Ok(&self.0.labels)
-    }
-
-    fn len(&self) -> usize {
-        self.0.labels.len()
-    }
-
-    fn read(&self, index: usize, range: TimeRange, out: &mut Columns) -> Result<(), ReadError> {
-        let Inner { timestamps, values, .. } = self.0.as_ref();
-        let from = timestamps.partition_point(|t| *t < range.mint);
-        let to = timestamps.partition_point(|t| *t <= range.maxt);
-        out.clear();
-        out.timestamps.extend_from_slice(&timestamps[from..to]);
-        out.floats.extend_from_slice(&values[index][from..to]);
-        Ok(())
-    }
+        Samples { timestamps: timestamps.clone(), values: (0..SAMPLES).map(next).collect() }
+    };
+    Ready::new((0..SERIES).map(labels_of).collect(), (0..SERIES).map(counter).collect())
 }
 
 fn range_eval(criterion: &mut Criterion) {
-    let source = Counters::new();
+    let source = counters();
     let queries = [
         "sum by (job) (rate(http_requests_total[5m]))",
         "sum by (job) (http_requests_total)",

@@ -225,7 +225,7 @@ impl Engine {
         let budget = limits.budget.clone().unwrap_or_else(|| self.budget());
         let limits = Limits { budget: Some(budget), ..limits.clone() };
         let query = self.query(source, when, &limits, None);
-        let propagated = propagated(&expr, query.facts);
+        let propagated = propagated(&query, &expr);
         let planned = propagated.as_ref().map_or(&expr, |propagated| &propagated.expr);
         let mut plan = PlanNode::new(&query, planned, when.timeline())?;
         propagated.iter().for_each(|propagated| plan.note_narrowed(&propagated.narrowed));
@@ -303,7 +303,7 @@ impl When {
 /// The answer of a query.
 fn evaluated(query: Query<'_>, text: &str, expr: &Expr, when: When) -> Result<Answer, QueryError> {
     let begun = Instant::now();
-    let propagated = propagated(expr, query.facts);
+    let propagated = propagated(&query, expr);
     let expr = propagated.as_ref().map_or(expr, |propagated| &propagated.expr);
     let value = {
         let _entered = query.enter(expr);

@@ -10,6 +10,7 @@ use super::ast::{
 use super::check::value_type;
 use super::functions::{date_function, math_function, range_function};
 use super::operator::is_metadata_label;
+use super::plan::unparen;
 use crate::model::{METRIC_NAME, MatchOp, Matcher};
 
 /// The label of the buckets of classic histograms.
@@ -36,8 +37,8 @@ fn of_selector(selector: &Selector) -> Vec<Matcher> {
 }
 
 fn of_call(call: &Call) -> Vec<Matcher> {
-    if let Some(index) = labelled_argument(call) {
-        return satisfied(&call.args[index]);
+    if let Some(Carried { argument, written }) = carried(call) {
+        return without(satisfied(argument), |label| written == Some(label));
     }
     match (call.function.name, call.args.as_slice()) {
         ("histogram_quantile" | "histogram_fraction", [.., buckets]) => {
@@ -49,10 +50,8 @@ fn of_call(call: &Call) -> Vec<Matcher> {
 
 fn of_aggregate(aggregate: &Aggregate) -> Vec<Matcher> {
     match aggregate.op {
-        // Its label may be any.
-        AggregateOp::CountValues => Vec::new(),
         op if chooses(op) => satisfied(&aggregate.expr),
-        _ => without(satisfied(&aggregate.expr), |label| !keeps(&aggregate.grouping, label)),
+        _ => without(satisfied(&aggregate.expr), |label| !is_of_groups(aggregate, label)),
     }
 }
 
@@ -112,8 +111,25 @@ pub fn fills(matching: &VectorMatching) -> bool {
 }
 
 /// Does the aggregation leave this label of its operand as it is?
-pub fn keeps(grouping: &Grouping, label: &str) -> bool {
+fn keeps(grouping: &Grouping, label: &str) -> bool {
     grouping.labels.iter().any(|name| name == label) != grouping.without
+}
+
+/// Is it a label of which all elements of a group have the same value, which those that come of the group have, too?
+pub fn is_of_groups(aggregate: &Aggregate, label: &str) -> bool {
+    let is_written = || match &aggregate.param {
+        Some(param) if aggregate.op == AggregateOp::CountValues => text(param) != Some(label),
+        _ => true,
+    };
+    keeps(&aggregate.grouping, label) && is_written()
+}
+
+/// What a string says.
+fn text(expr: &Expr) -> Option<&str> {
+    match &unparen(expr).kind {
+        ExprKind::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Aggregations whose elements are some of their operand's.
@@ -133,6 +149,33 @@ pub fn labelled_argument(call: &Call) -> Option<usize> {
         || matches!(name, "histogram_stddev" | "histogram_stdvar");
     let has_series = |arg| matches!(value_type(arg), ValueType::Vector | ValueType::Matrix);
     call.args.iter().position(has_series).filter(|_| keeps_labels)
+}
+
+/// The argument of a call whose series those of the result come from.
+pub struct Carried<'e> {
+    pub argument: &'e Expr,
+    /// The label that the call writes; the others stay, except for the name.
+    pub written: Option<&'e str>,
+}
+
+/// That argument, if the result has its series one to one, or together those that become the same.
+pub fn carried(call: &Call) -> Option<Carried<'_>> {
+    if let Some(index) = labelled_argument(call) {
+        return Some(Carried { argument: &call.args[index], written: None });
+    }
+    let written = written_label(call)?;
+    Some(Carried { argument: call.args.first()?, written: Some(written) })
+}
+
+/// The label that a call of `label_replace` or `label_join` writes, if it does not go where the name goes. The first argument is the
+/// vector.
+pub fn written_label(call: &Call) -> Option<&str> {
+    match (call.function.name, call.args.as_slice()) {
+        ("label_replace" | "label_join", [_, destination, ..]) => {
+            text(destination).filter(|label| !is_metadata_label(label))
+        }
+        _ => None,
+    }
 }
 
 /// The vector that an operator has on one side, and a scalar on the other.
@@ -157,7 +200,7 @@ pub fn metric_name(expr: &Expr) -> Option<&str> {
         ExprKind::Subquery(subquery) => metric_name(&subquery.expr),
         ExprKind::Paren(inner) => metric_name(inner),
         ExprKind::Unary(unary) => metric_name(&unary.expr),
-        ExprKind::Call(call) => metric_name(&call.args[labelled_argument(call)?]),
+        ExprKind::Call(call) => metric_name(carried(call)?.argument),
         ExprKind::Aggregate(aggregate) => match aggregate.op {
             AggregateOp::CountValues => None,
             op if chooses(op) => metric_name(&aggregate.expr),
@@ -186,6 +229,73 @@ enum Distinct<'e> {
     Without(&'e [String]),
 }
 
+impl<'e> Distinct<'e> {
+    /// What is left of it after a label was written.
+    fn after(self, written: Option<&str>) -> Option<Distinct<'e>> {
+        let Some(label) = written else { return Some(self) };
+        // No two series have the same labels, whatever is written.
+        let are_all = matches!(self, Distinct::Without([]));
+        (are_all || self.is_without(label)).then_some(self)
+    }
+
+    /// Can the series be told apart without this label?
+    fn is_without(&self, label: &str) -> bool {
+        match self {
+            Distinct::By(labels) => !labels.iter().any(|name| name == label),
+            Distinct::Without(lost) => lost.iter().any(|name| name == label),
+        }
+    }
+}
+
+/// Can the series of an expression be told apart at every step without this label?
+pub fn is_distinct_without(expr: &Expr, label: &str) -> bool {
+    distinct(expr).is_some_and(|distinct| distinct.is_without(label))
+}
+
+/// Do all series of an expression have the same value of a label, or does none have it? What is not in the tree is asked of
+/// `is_alike`, about a selector.
+pub fn is_alike(expr: &Expr, label: &str, known: &dyn Fn(&Selector, &str) -> bool) -> bool {
+    let of = |expr: &Expr| is_alike(expr, label, known);
+    let is_dropped = is_metadata_label(label);
+    match &expr.kind {
+        ExprKind::Selector(selector) => is_pinned(selector, label) || known(selector, label),
+        ExprKind::Matrix(matrix) => {
+            is_pinned(&matrix.selector, label) || known(&matrix.selector, label)
+        }
+        ExprKind::Subquery(subquery) => of(&subquery.expr),
+        ExprKind::Paren(inner) => of(inner),
+        ExprKind::Unary(unary) => is_dropped && unary.negative || of(&unary.expr),
+        ExprKind::Call(call) => carried(call).is_some_and(|Carried { argument, written }| {
+            is_dropped && drops_name(call) || written != Some(label) && of(argument)
+        }),
+        ExprKind::Aggregate(aggregate) => match aggregate.op {
+            AggregateOp::CountValues => false,
+            op if chooses(op) => of(&aggregate.expr),
+            _ => !keeps(&aggregate.grouping, label) || of(&aggregate.expr),
+        },
+        ExprKind::Binary(binary) => match (beside_scalar(binary), binary.op) {
+            (Some(vector), op) => {
+                let keeps_names = op.is_trim() || op.is_comparison() && !binary.return_bool;
+                is_dropped && !keeps_names || of(vector)
+            }
+            (None, BinaryOp::And | BinaryOp::Unless) => of(&binary.lhs),
+            _ => false,
+        },
+        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::NotUtf8(_) => false,
+    }
+}
+
+fn is_pinned(selector: &Selector, label: &str) -> bool {
+    selector.matchers.iter().any(|m| m.name == label && m.op == MatchOp::Equal)
+}
+
+/// Does a call that carries an argument drop its name?
+fn drops_name(call: &Call) -> bool {
+    let name = call.function.name;
+    let keeps = matches!(name, "last_over_time" | "first_over_time" | "sort" | "sort_desc");
+    !keeps && written_label(call).is_none()
+}
+
 fn distinct(expr: &Expr) -> Option<Distinct<'_>> {
     match &expr.kind {
         ExprKind::Selector(selector) => selected_name(selector).map(|_| Distinct::Without(&[])),
@@ -193,7 +303,10 @@ fn distinct(expr: &Expr) -> Option<Distinct<'_>> {
         ExprKind::Subquery(subquery) => distinct(&subquery.expr),
         ExprKind::Paren(inner) => distinct(inner),
         ExprKind::Unary(unary) => distinct(&unary.expr),
-        ExprKind::Call(call) => distinct(&call.args[labelled_argument(call)?]),
+        ExprKind::Call(call) => {
+            let Carried { argument, written } = carried(call)?;
+            distinct(argument)?.after(written)
+        }
         ExprKind::Aggregate(aggregate) => match aggregate.op {
             AggregateOp::CountValues => None,
             op if chooses(op) => distinct(&aggregate.expr),

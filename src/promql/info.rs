@@ -26,12 +26,13 @@ pub fn build<'q>(
     };
     let shift = first_shift(&plan.query.frame, base)?.unwrap_or(TimeShift::NONE);
     let base = plan.vector(base)?;
-    let targets = Targets::of(base.series(), &request);
+    let targets = Targets::of(plan.query, base.series(), &request)?;
     let choices = info_metrics::choices(plan, &request, shift, &targets)?;
     let split = targets.of.iter().map(|target| target.map_or(1, |target| choices[target].len()));
     plan.query.keep(series_cost(0, 0).saturating_mul(split.sum()))?;
-    let (series, parts) = results(base.series(), &request, &targets, &choices);
-    plan.query.keep_labels(&series)?;
+    let mut parts = parts(plan.query, &request, &targets, &choices)?;
+    let enriched = parts.iter_mut().map(|part| part.enrich(&base.series()[part.base], &choices));
+    let series = plan.query.collect_labels(enriched)?;
     let is_split = parts.windows(2).any(|pair| pair[0].base == pair[1].base);
     // The columns of the base are asked for once.
     let base = if is_split { Box::new(Materialized::of(plan.query, base)?) } else { base };
@@ -39,19 +40,19 @@ pub fn build<'q>(
     merge_equal(query, Box::new(Enriched { query, base, series, parts, choices }))
 }
 
-/// The result series, in the order of the base series they come from.
-fn results(
-    base: &[Meta],
+/// What the result series come from, in the order of the base series.
+fn parts(
+    query: &Query<'_>,
     request: &Request,
     targets: &Targets,
     choices: &[Vec<Choice>],
-) -> (Vec<Meta>, Vec<Part>) {
-    let (mut series, mut parts) = (Vec::new(), Vec::new());
-    for (index, meta) in base.iter().enumerate() {
-        let Some(target) = targets.of[index] else {
-            if targets.passes(index) || !request.requires_labels() {
-                series.push(meta.clone());
-                parts.push(Part { base: index, of: None, conflict: None });
+) -> Result<Vec<Part>, QueryError> {
+    let mut parts = Vec::new();
+    for (base, target) in targets.of.iter().enumerate() {
+        query.check_at(base)?;
+        let Some(target) = *target else {
+            if targets.passes(base) || !request.requires_labels() {
+                parts.push(Part { base, of: None, conflict: None });
             }
             continue;
         };
@@ -59,12 +60,11 @@ fn results(
             if choice.members.is_empty() && request.requires_labels() {
                 continue;
             }
-            let (labels, conflict) = enriched(&meta.labels, choice);
-            series.push(Meta { labels, drop_name: meta.drop_name });
-            parts.push(Part { base: index, of: Some((target, position)), conflict });
+            query.check_at(parts.len())?;
+            parts.push(Part { base, of: Some((target, position)), conflict: None });
         }
     }
-    (series, parts)
+    Ok(parts)
 }
 
 /// How the first selector in an expression moves time: info metrics are looked at when that one is.
@@ -117,6 +117,16 @@ struct Part {
     of: Option<(usize, usize)>,
     /// A label that two info metrics disagree about: an error wherever the base has an element.
     conflict: Option<String>,
+}
+
+impl Part {
+    /// The series of the result; notes what its info metrics disagree about.
+    fn enrich(&mut self, base: &Meta, choices: &[Vec<Choice>]) -> Meta {
+        let Some((target, position)) = self.of else { return base.clone() };
+        let (labels, conflict) = enriched(&base.labels, &choices[target][position]);
+        self.conflict = conflict;
+        Meta { labels, drop_name: base.drop_name }
+    }
 }
 
 struct Enriched<'q> {

@@ -12,7 +12,7 @@ use super::matching::in_braces;
 use super::operator::{Materialized, Meta, Operator};
 use super::part::Part;
 use super::plan::Plan;
-use super::query::series_cost;
+use super::query::{Query, series_cost};
 use super::select::CHECK_STEPS;
 use super::timeline::TimeShift;
 use super::value::QueryError;
@@ -75,9 +75,12 @@ pub struct Targets {
 }
 
 impl Targets {
-    pub fn of(base: &[Meta], request: &Request) -> Targets {
+    /// # Errors
+    /// Nobody waits for the answer any more.
+    pub fn of(query: &Query<'_>, base: &[Meta], request: &Request) -> Result<Targets, QueryError> {
         let mut targets = Targets { of: Vec::new(), info: HashSet::new(), ids: HashMap::new() };
         for (index, meta) in base.iter().enumerate() {
+            query.check_at(index)?;
             let identity = identity(&meta.labels);
             let is_info = request.names(&meta.labels);
             if is_info {
@@ -87,7 +90,7 @@ impl Targets {
             let has_target = !is_info && !identity.is_empty();
             targets.of.push(has_target.then(|| *targets.ids.entry(identity).or_insert(next)));
         }
-        targets
+        Ok(targets)
     }
 
     /// Does a base series go through as it is?
@@ -129,7 +132,8 @@ pub fn choices(
     let candidates = Candidates::read(plan, request, shift, targets)?;
     let choose = |by_name: &BTreeMap<String, Vec<usize>>| {
         let mut choices = choices_of(plan, &candidates, by_name)?;
-        for choice in &mut choices {
+        for (index, choice) in choices.iter_mut().enumerate() {
+            plan.query.check_at(index)?;
             let labels = choice.members.iter().map(|member| candidates.labels(*member));
             let wanted = labels.flat_map(Labels::iter).filter(|(name, _)| request.includes(name));
             choice.labels = wanted.map(|(name, value)| (name.into(), value.into())).collect();
@@ -157,6 +161,7 @@ impl<'q> Candidates<'q> {
         let all = InstantSelector::shifted(plan, &selector, shift, Take::TimeOfFloat)?;
         let mut indices = Vec::new();
         for (index, meta) in all.series().iter().enumerate() {
+            query.check_at(index)?;
             let Some(target) = targets.ids.get(&identity(&meta.labels)) else { continue };
             let of_name = of[*target].entry(meta.labels.metric_name().to_string());
             of_name.or_default().push(indices.len());
@@ -187,8 +192,10 @@ fn choices_of(
     let mut position: HashMap<Vec<usize>, usize> = HashMap::new();
     let mut choices: Vec<Choice> = Vec::new();
     let (mut members, mut at) = (Vec::with_capacity(by_name.len()), 0);
+    let looked_at = by_name.values().map(Vec::len).sum::<usize>().max(1);
+    let steps_per_check = (CHECK_STEPS / looked_at).max(1);
     for step in 0..count {
-        if step % CHECK_STEPS == 0 {
+        if step % steps_per_check == 0 {
             plan.query.check()?;
         }
         members.clear();

@@ -29,6 +29,7 @@ mod tally;
 mod timeline;
 mod unique;
 
+mod alike;
 mod guarantees;
 mod propagate;
 mod quiet;

@@ -10,19 +10,26 @@
 //!    any element, be it with another signature: narrowing the one side would lose it with the two, narrowing the
 //!    many side with its last element. That too many elements meet one is an error of elements that do meet, which stay.
 //! 4. A matcher goes down to a selector through operators whose elements with that label come from elements with that
-//!    label alone: functions that keep labels, aggregations that keep the label, set operators. Not through another
-//!    join, whose errors and annotations are about elements that meet; not through functions that make labels.
+//!    label alone: functions that keep the label, aggregations by groups that have it alike (then whole groups are left
+//!    out, whatever is done with each), set operators. Not through another join, whose errors and annotations are about
+//!    elements that meet; not through functions that make the label.
 //! 5. Nothing on its way may have had an error or an annotation for a series that is left out ([`super::quiet`]).
 //! 6. An expression that stands in several places is evaluated once for all ([`super::shared`]), so it stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ast::{Aggregate, Binary, BinaryOp, Cardinality, Expr, ExprKind, Span, ValueType};
+use super::alike::Alike;
+use super::ast::{
+    Aggregate, AggregateOp, Binary, BinaryOp, Cardinality, Expr, ExprKind, Grouping, Selector,
+    Span, ValueType,
+};
 use super::check::value_type;
 use super::guarantees::{
-    beside_scalar, crossing, fills, is_of_vectors, is_unique, keeps, labelled_argument, must_agree,
+    beside_scalar, crossing, fills, is_of_groups, is_of_vectors, is_unique, labelled_argument,
+    must_agree, written_label,
 };
-use super::quiet::{Facts, is_quiet};
+use super::query::Query;
+use super::quiet::{Known, is_quiet};
 use super::shared;
 use crate::model::Matcher;
 
@@ -41,15 +48,21 @@ pub struct Propagated {
     pub narrowed: BTreeMap<Span, String>,
 }
 
-/// The expression that is to be evaluated; `None` if it is as it should be.
-pub fn propagated(expr: &Expr, facts: Facts) -> Option<Propagated> {
+/// The expression that a query is to evaluate; `None` if it is as it should be.
+pub fn propagated(query: &Query<'_>, expr: &Expr) -> Option<Propagated> {
+    let alike = Alike::new(query, expr);
+    let is_alike = |selector: &Selector, label: &str| alike.is_certain(selector, label);
+    propagated_as_known(expr, Known { facts: query.facts, is_alike: &is_alike })
+}
+
+fn propagated_as_known(expr: &Expr, known: Known<'_>) -> Option<Propagated> {
     let (mut nodes, mut joins) = (0, 0);
     count(expr, &mut nodes, &mut joins);
     if joins == 0 || nodes > NODES_MAX {
         return None;
     }
     let narrowed = BTreeMap::new();
-    let mut rewrite = Rewrite { facts, shared: shared::places(expr), narrowed };
+    let mut rewrite = Rewrite { known, shared: shared::places(expr), narrowed };
     let mut expr = expr.clone();
     rewrite.visit(&mut expr);
     let narrowed = rewrite.narrowed;
@@ -76,14 +89,14 @@ fn count(expr: &Expr, nodes: &mut usize, joins: &mut usize) {
     }
 }
 
-struct Rewrite {
-    facts: Facts,
+struct Rewrite<'k> {
+    known: Known<'k>,
     /// The places of expressions that are evaluated once for all.
     shared: BTreeSet<Span>,
     narrowed: BTreeMap<Span, String>,
 }
 
-impl Rewrite {
+impl Rewrite<'_> {
     /// Inner operators first, so that what they exchange goes on from there.
     fn visit(&mut self, expr: &mut Expr) {
         match &mut expr.kind {
@@ -122,7 +135,7 @@ impl Rewrite {
     /// Leaves out elements of an expression that do not satisfy the matchers, as far as nobody notices. The others stay
     /// as they are; of those that do not satisfy the matchers, others may come up.
     fn narrow(&mut self, expr: &mut Expr, matchers: &[Matcher]) {
-        if matchers.is_empty() || self.shared.contains(&expr.span) || !is_quiet(expr, self.facts) {
+        if matchers.is_empty() || self.shared.contains(&expr.span) || !is_quiet(expr, self.known) {
             return;
         }
         let added = match &mut expr.kind {
@@ -146,11 +159,17 @@ impl Rewrite {
             ExprKind::Call(call) => {
                 if let Some(index) = labelled_argument(call) {
                     self.narrow(&mut call.args[index], matchers);
+                } else if let Some(written) = written_label(call) {
+                    let others = only(matchers, |label| label != written);
+                    self.narrow(&mut call.args[0], &others);
                 }
             }
             ExprKind::Aggregate(aggregate) => {
-                let Aggregate { expr, grouping, .. } = aggregate.as_mut();
-                self.narrow(expr, &only(matchers, |label| keeps(grouping, label)));
+                let passing = match is_of_each(aggregate) {
+                    true => matchers.to_vec(),
+                    false => only(matchers, |label| is_of_groups(aggregate, label)),
+                };
+                self.narrow(&mut aggregate.expr, &passing);
             }
             ExprKind::Binary(binary) if beside_scalar(binary).is_some() => {
                 let Binary { lhs, rhs, .. } = binary.as_mut();
@@ -191,6 +210,12 @@ fn ways(binary: &Binary) -> (bool, bool) {
     }
 }
 
+/// Is every element judged on its own? With several groups, which of them comes first depends on all.
+fn is_of_each(aggregate: &Aggregate) -> bool {
+    let Grouping { labels, without } = &aggregate.grouping;
+    aggregate.op == AggregateOp::LimitRatio && !without && labels.is_empty()
+}
+
 fn only(matchers: &[Matcher], is_wanted: impl Fn(&str) -> bool) -> Vec<Matcher> {
     matchers.iter().filter(|matcher| is_wanted(&matcher.name)).cloned().collect()
 }
@@ -209,14 +234,20 @@ fn add(matchers: &mut Vec<Matcher>, wanted: &[Matcher]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::METRIC_NAME;
     use crate::promql::parser::{ParseOptions, parse};
+    use crate::promql::quiet::Facts;
 
     const FLOATS: Facts = Facts { only_floats: true, no_metadata: true };
     const UNKNOWN: Facts = Facts { only_floats: false, no_metadata: false };
 
     fn rewritten(text: &str, facts: Facts) -> String {
+        rewritten_as_known(text, Known::from_facts(facts))
+    }
+
+    fn rewritten_as_known(text: &str, known: Known<'_>) -> String {
         let expr = parse(text, &ParseOptions::all()).unwrap_or_else(|e| panic!("{text}: {e}"));
-        propagated(&expr, facts).map_or(expr, |propagated| propagated.expr).to_string()
+        propagated_as_known(&expr, known).map_or(expr, |propagated| propagated.expr).to_string()
     }
 
     fn becomes(cases: &[(&str, &str)]) {
@@ -343,23 +374,115 @@ mod tests {
         stay(&[
             r#"sum(a{i="1"}) / sum(b)"#,
             r#"sum without (i) (a{i="1"}) / b"#,
-            r#"count_values by (i) ("k", a{i="1"}) and b"#,
             r#"absent(a{i="1"}) and b"#,
             r#"label_replace(a{i="1"}, "i", "2", "", "") and b"#,
-            r#"label_join(a{i="1"}, "k", "-", "i") and b"#,
             r#"info(a{i="1"}) and b"#,
             r#"vector(1) and b{i="1"}"#,
             r#"a{i="1"} * scalar(b)"#,
             r#"a{i="1"} and topk(1, b)"#,
-            r#"a{i="1"} and topk by (i) (1, b)"#,
             r#"a{i="1"} and limitk(1, b)"#,
-            r#"a{i="1"} and quantile by (i) (0.5, b)"#,
+            r#"a{i="1"} and topk without (i) (1, b)"#,
+            r#"a{i="1"} and limit_ratio by (j) (0.5, b)"#,
+            r#"a{i="1"} and quantile by (j) (0.5, b)"#,
+            r#"a{i="1"} and count_values by (i) ("i", b)"#,
+            r#"count_values by (i) ("i", a{i="1"}) and b"#,
             r#"a{i="1"} and absent(b)"#,
             r#"a{i="1"} and label_replace(b, "k", "", "", "")"#,
             r#"a{i="1"} and b / on (i) c"#,
             r#"a{i="1"} + fill (0) b"#,
             r#"a{i="1"} + fill_left (0) b"#,
         ]);
+    }
+
+    #[test]
+    fn through_aggregations_that_judge_each_group_on_its_own() {
+        for call in [
+            "topk by (i) (1, #)",
+            "bottomk without (j) (1, #)",
+            "limitk by (i, j) (1, #)",
+            "limit_ratio by (i) (-0.5, #)",
+            "limit_ratio(0.5, #)",
+            "quantile by (i) (2, #)",
+            "count_values by (i) (\"k\", #)",
+        ] {
+            let call = |operand| call.replace('#', operand);
+            let wanted = format!(r#"a{{i="1"}} and {}"#, call(r#"b{i="1"}"#));
+            assert_eq!(rewritten(&format!(r#"a{{i="1"}} and {}"#, call("b")), FLOATS), wanted);
+        }
+        becomes(&[(
+            r#"count_values by (i) ("k", a{i="1",k="2"}) and b"#,
+            r#"count_values by (i) ("k", a{i="1",k="2"}) and b{i="1"}"#,
+        )]);
+        // Histograms are told of.
+        let some = |call: &str| rewritten(&format!(r#"a{{i="1"}} and {call}"#), UNKNOWN);
+        assert!(some("topk by (i) (1, b)").ends_with("(1, b)"));
+        assert!(some("limitk by (i) (1, b)").ends_with(r#"(1, b{i="1"})"#));
+    }
+
+    #[test]
+    fn through_functions_that_write_other_labels() {
+        becomes(&[
+            (
+                r#"label_join(a{i="1",k="2"}, "k", "-", "i") and b"#,
+                r#"label_join(a{i="1",k="2"}, "k", "-", "i") and b{i="1"}"#,
+            ),
+            (
+                r#"a{i="1"} and label_replace(sum by (i, j) (b), "k", "$1", "j", "(.*)")"#,
+                r#"a{i="1"} and label_replace(sum by (i, j) (b{i="1"}), "k", "$1", "j", "(.*)")"#,
+            ),
+            (
+                r#"a{i="1"} and label_join(sum without (k) (b), "k", "", "j")"#,
+                r#"a{i="1"} and label_join(sum without (k) (b{i="1"}), "k", "", "j")"#,
+            ),
+            (
+                r#"a{i="1",k="3"} and label_replace(b{k="2"}, "k", "$1", "j", "(.*)")"#,
+                r#"a{i="1",k="3"} and label_replace(b{i="1",k="2"}, "k", "$1", "j", "(.*)")"#,
+            ),
+            (
+                r#"a{i="1"} * on (i, k) group_left () label_replace(sum by (i) (b), "k", "", "", "")"#,
+                r#"a{i="1"} * on (i, k) group_left () label_replace(sum by (i) (b{i="1"}), "k", "", "", "")"#,
+            ),
+        ]);
+        stay(&[
+            r#"a{i="1"} and label_replace(sum by (i, k) (b), "k", "$1", "j", "(.*)")"#,
+            r#"a{i="1"} and label_replace(b, "i", "$1", "j", "(.*)")"#,
+            r#"a{i="1"} and label_replace(b, "__name__", "$1", "j", "(.*)")"#,
+            r#"a{i="1"} * on (i) label_replace(sum by (i, k) (b), "i", "x", "", "")"#,
+        ]);
+    }
+
+    #[test]
+    fn what_all_series_have_alike_can_be_dropped_and_written() {
+        let is_alike = |selector: &Selector, label: &str| {
+            let is_b = selector.matchers.contains(&Matcher::equal(METRIC_NAME, "b"));
+            !is_b || !matches!(label, "__unit__" | "k")
+        };
+        let floats = Facts { no_metadata: false, ..FLOATS };
+        let known = Known { facts: floats, is_alike: &is_alike };
+        for call in [
+            "rate(#_total[5m])",
+            "abs(#_total)",
+            "-#_total",
+            "2 * #_total",
+            "-abs(sum by (i) (#))",
+            "abs(max without (__unit__) (#))",
+            "label_replace(#_total, \"k\", \"$1\", \"j\", \"(.*)\")",
+        ] {
+            let call = |operand| call.replace('#', operand);
+            let text = format!(r#"a{{i="1"}} and {}"#, call("b"));
+            let after = rewritten_as_known(&text, known);
+            assert_eq!(after.matches("i=\"1\"").count(), 2, "{text}: {after}");
+        }
+        for text in [
+            r#"a{i="1"} and abs(b)"#,
+            r#"a{i="1"} and abs(max without (k) (b))"#,
+            r#"a{i="1"} and abs(topk by (i) (1, b))"#,
+            r#"a{i="1"} and abs(last_over_time(b[5m]))"#,
+            r#"a{i="1"} and label_replace(b, "k", "$1", "j", "(.*)")"#,
+        ] {
+            let expr = parse(text, &ParseOptions::all()).unwrap();
+            assert_eq!(rewritten_as_known(text, known), expr.to_string());
+        }
     }
 
     #[test]
@@ -409,14 +532,14 @@ mod tests {
         assert_eq!(added, SELECTOR_MATCHERS_MAX - 1);
         let long = "a{i=\"1\"}".to_string() + &" + b".repeat(NODES_MAX);
         let expr = parse(&long, &ParseOptions::all()).unwrap();
-        assert!(propagated(&expr, FLOATS).is_none());
+        assert!(propagated_as_known(&expr, Known::from_facts(FLOATS)).is_none());
     }
 
     #[test]
     fn places_are_those_of_the_text() {
         let text = r#"a{i="1"} / sum by (i) (rate(b_total[5m]))"#;
         let expr = parse(text, &ParseOptions::all()).unwrap();
-        let propagated = propagated(&expr, FLOATS).unwrap();
+        let propagated = propagated_as_known(&expr, Known::from_facts(FLOATS)).unwrap();
         assert_eq!(propagated.expr.span, expr.span);
         let (span, read_as) = propagated.narrowed.first_key_value().unwrap();
         assert_eq!(&text[span.start as usize..span.end as usize], "b_total[5m]");

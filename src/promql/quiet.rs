@@ -2,9 +2,11 @@
 //! that are left out. Asked by [`super::propagate`], which leaves out series of selectors, and by the operators of two
 //! vectors, which need no elements that meet no others. Everything else is evaluated whole, as Prometheus does.
 
-use super::ast::{AggregateOp, Binary, Call, Expr, ExprKind};
+use super::ast::{AggregateOp, Binary, Call, Expr, ExprKind, Selector};
 use super::functions::{date_function, math_function, range_function};
-use super::guarantees::{beside_scalar, is_of_vectors, labelled_argument, metric_name};
+use super::guarantees::{
+    Carried, beside_scalar, carried, is_alike, is_distinct_without, is_of_vectors, metric_name,
+};
 use super::operator::METADATA_LABELS;
 use super::range_call::is_counter_name;
 use crate::read::Source;
@@ -25,14 +27,34 @@ impl Facts {
     }
 }
 
+/// What is certain of the data that one query may read.
+#[derive(Clone, Copy)]
+pub struct Known<'k> {
+    pub facts: Facts,
+    /// Do all series of a selector have the same value of a label, or does none have it?
+    pub is_alike: &'k dyn Fn(&Selector, &str) -> bool,
+}
+
+impl Known<'_> {
+    /// No more than these facts.
+    pub fn from_facts(facts: Facts) -> Known<'static> {
+        Known { facts, is_alike: &|_, _| false }
+    }
+
+    fn is_alike(self, expr: &Expr, label: &str) -> bool {
+        is_alike(expr, label, self.is_alike)
+    }
+}
+
 /// Has the evaluation of this node, apart from those below it, nothing to say of any series?
-pub fn is_quiet(expr: &Expr, facts: Facts) -> bool {
+pub fn is_quiet(expr: &Expr, known: Known<'_>) -> bool {
+    let facts = known.facts;
     match &expr.kind {
         ExprKind::Selector(selector) => facts.only_floats || !selector.smoothed,
-        ExprKind::Unary(unary) => !unary.negative || drops_names_quietly(&unary.expr, facts),
-        ExprKind::Call(call) => is_quiet_call(call, facts),
+        ExprKind::Unary(unary) => !unary.negative || drops_names_quietly(&unary.expr, known),
+        ExprKind::Call(call) => is_quiet_call(call, known),
         ExprKind::Aggregate(aggregate) => is_quiet_aggregation(aggregate.op, facts),
-        ExprKind::Binary(binary) => is_quiet_operator(binary, facts),
+        ExprKind::Binary(binary) => is_quiet_operator(binary, known),
         ExprKind::Number(_)
         | ExprKind::String(_)
         | ExprKind::NotUtf8(_)
@@ -42,47 +64,53 @@ pub fn is_quiet(expr: &Expr, facts: Facts) -> bool {
     }
 }
 
-/// Series of several names may be the same without them, which is an error.
-fn drops_names_quietly(operand: &Expr, facts: Facts) -> bool {
-    facts.no_metadata && metric_name(operand).is_some()
+/// Series of several names, types or units may be the same without them, which is an error.
+fn drops_names_quietly(operand: &Expr, known: Known<'_>) -> bool {
+    let of_one = |label: &&str| known.is_alike(operand, label);
+    metric_name(operand).is_some()
+        && (known.facts.no_metadata || METADATA_LABELS.iter().all(of_one))
 }
 
-fn is_quiet_call(call: &Call, facts: Facts) -> bool {
-    let Some(argument) = labelled_argument(call).map(|index| &call.args[index]) else {
-        return false;
-    };
+/// Series that differ in one label may be the same after it was written, which is an error.
+fn writes_quietly(operand: &Expr, label: &str, known: Known<'_>) -> bool {
+    is_distinct_without(operand, label) || known.is_alike(operand, label)
+}
+
+fn is_quiet_call(call: &Call, known: Known<'_>) -> bool {
+    let only_floats = known.facts.only_floats;
+    let Some(Carried { argument, written }) = carried(call) else { return false };
+    if let Some(label) = written {
+        return writes_quietly(argument, label, known);
+    }
     let of_itself = match call.function.name {
-        "rate" | "increase" => {
-            facts.only_floats && metric_name(argument).is_some_and(is_counter_name)
-        }
+        "rate" | "increase" => only_floats && metric_name(argument).is_some_and(is_counter_name),
         // They judge their parameters, if there is something to use them for.
         "quantile_over_time" | "double_exponential_smoothing" => false,
-        name if range_function(name).is_some() => facts.only_floats,
+        name if range_function(name).is_some() => only_floats,
         // They pass over histograms.
         name => {
             math_function(name).is_some() || date_function(name).is_some() || name == "timestamp"
         }
     };
-    of_itself && drops_names_quietly(argument, facts)
+    of_itself && drops_names_quietly(argument, known)
 }
 
 fn is_quiet_aggregation(op: AggregateOp, facts: Facts) -> bool {
-    use AggregateOp::{Avg, Count, Group, Max, Min, Stddev, Stdvar, Sum};
+    use AggregateOp::{Count, CountValues, Group, LimitRatio, Limitk};
     match op {
-        Count | Group => true,
-        Sum | Avg | Min | Max | Stddev | Stdvar => facts.only_floats,
-        // They judge their parameters.
-        _ => false,
+        Count | Group | CountValues | Limitk | LimitRatio => true,
+        // Parameters are judged whatever there is to use them for; of histograms there is something to say.
+        _ => facts.only_floats,
     }
 }
 
-fn is_quiet_operator(binary: &Binary, facts: Facts) -> bool {
+fn is_quiet_operator(binary: &Binary, known: Known<'_>) -> bool {
     match beside_scalar(binary) {
         Some(vector) => {
             let filters = binary.op.is_comparison() && !binary.return_bool;
-            facts.only_floats
+            known.facts.only_floats
                 && !binary.op.is_trim()
-                && (filters || drops_names_quietly(vector, facts))
+                && (filters || drops_names_quietly(vector, known))
         }
         None => binary.op.is_set(),
     }
@@ -90,19 +118,19 @@ fn is_quiet_operator(binary: &Binary, facts: Facts) -> bool {
 
 /// Can some columns of a vector be left unread without anybody noticing? Aggregations have read theirs by then.
 pub fn can_be_left_out(expr: &Expr, facts: Facts) -> bool {
+    let is_quiet = || is_quiet(expr, Known::from_facts(facts));
     match &expr.kind {
         ExprKind::Matrix(_) => true,
         ExprKind::Aggregate(aggregate) => aggregate.op != AggregateOp::CountValues,
-        ExprKind::Selector(_) => is_quiet(expr, facts),
+        ExprKind::Selector(_) => is_quiet(),
         ExprKind::Paren(inner) => can_be_left_out(inner, facts),
-        ExprKind::Unary(unary) => is_quiet(expr, facts) && can_be_left_out(&unary.expr, facts),
+        ExprKind::Unary(unary) => is_quiet() && can_be_left_out(&unary.expr, facts),
         ExprKind::Subquery(subquery) => can_be_left_out(&subquery.expr, facts),
         ExprKind::Call(call) => {
-            let argument = labelled_argument(call).map(|index| &call.args[index]);
-            is_quiet(expr, facts) && argument.is_some_and(|arg| can_be_left_out(arg, facts))
+            is_quiet() && carried(call).is_some_and(|of| can_be_left_out(of.argument, facts))
         }
         ExprKind::Binary(binary) => match beside_scalar(binary) {
-            Some(vector) => is_quiet(expr, facts) && can_be_left_out(vector, facts),
+            Some(vector) => is_quiet() && can_be_left_out(vector, facts),
             None => {
                 let of_itself = binary.op.is_set() || facts.only_floats && !binary.op.is_trim();
                 of_itself

@@ -189,6 +189,41 @@ fn long_steps_end_at_the_deadline() {
     }
 }
 
+/// Metrics about one target that come and go, so that every step has others of them; and series of that target.
+fn ever_other_info() -> MemorySource {
+    const METRICS: usize = 10;
+    const SERIES: usize = 2_000;
+    let mut source = MemorySource::new();
+    for metric in 0..METRICS {
+        let (name, label) = (format!("m{metric}_info"), format!("l{metric}"));
+        let labels = Labels::from_pairs([("__name__", &*name), (&*label, "x"), ("job", "j")]);
+        for step in 0..1i64 << METRICS {
+            let is_there = step >> metric & 1 == 1;
+            let value = if is_there { 1.0 } else { f64::from_bits(STALE_NAN_BITS) };
+            source.add(&labels, step * 1_000, value);
+        }
+    }
+    for index in 0..SERIES {
+        let index = index.to_string();
+        let labels = [("__name__", "m"), ("index", &*index), ("job", "j")];
+        source.add(&Labels::from_pairs(labels), 0, 1.0);
+    }
+    source
+}
+
+#[test]
+fn what_info_metrics_add_ends_at_the_deadline() {
+    let (source, engine) = (ever_other_info(), Engine::new(options()));
+    let started = Instant::now();
+    let deadline = Some(started + Duration::from_millis(300));
+    let limits = Limits { deadline, ..Limits::default() };
+    // Two million series.
+    let query = "info(m, {__name__=~'m.*_info'})";
+    let answer = engine.range(&source, query, 0, 1_023_000, 1_000, &limits);
+    assert!(matches!(answer, Err(QueryError::Timeout)), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
 #[test]
 fn a_quantile_is_warned_of_by_its_extremes() {
     let f = load(10, &[("m", "1 2 3 4 5 6"), ("b{le='1'}", "1 1 1"), ("b{le='+Inf'}", "1 1 1")]);

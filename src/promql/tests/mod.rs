@@ -54,7 +54,7 @@ pub fn load(step_s: i64, series: &[(&str, &str)]) -> Fixture {
 }
 
 /// The labels that a selector of equality matchers names.
-fn labels_of(selector: &str) -> Labels {
+pub fn labels_of(selector: &str) -> Labels {
     match parse(selector, &ParseOptions::default()).unwrap().kind {
         ExprKind::Selector(selector) => Labels::from_pairs(
             selector.matchers.iter().map(|m| (m.name.as_str(), m.value.as_str())),
