@@ -199,6 +199,10 @@ impl SeriesSet for TolerantSet {
         Ok(self.unless_labels_damaged(set.labels())?.unwrap_or_default())
     }
 
+    fn take_any_order(&self) {
+        self.set.iter().for_each(|set| set.take_any_order());
+    }
+
     fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
         let Some(set) = &self.set else { return Ok(Vec::new()) };
         Ok(self.unless_labels_damaged(set.labels_within(range))?.unwrap_or_default())

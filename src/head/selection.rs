@@ -218,6 +218,10 @@ impl SeriesSet for HeadSet {
         Ok(labels)
     }
 
+    fn take_any_order(&self) {
+        self.ordered(false);
+    }
+
     fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
         let registry = &self.source.head.registry;
         let slots = self.ordered(true).slots.get(range).unwrap_or_default();

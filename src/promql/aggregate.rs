@@ -22,23 +22,26 @@ pub fn build<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     use AggregateOp::*;
     let grouping = &aggregate.grouping;
+    // Of equal elements, the first are chosen.
+    let chooses = matches!(aggregate.op, Topk | Bottomk | Limitk | LimitRatio);
+    let operand = || plan.ordered(!chooses).vector(&aggregate.expr);
     match (aggregate.op, &aggregate.param) {
         (Topk | Bottomk | Limitk | LimitRatio, Some(param)) => {
             let rule = rank::Rule::new(plan, aggregate.op, param)?;
-            rank::build(plan, rule, plan.vector(&aggregate.expr)?, aggregate, span)
+            rank::build(plan, rule, operand()?, aggregate, span)
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, aggregate)
+            distribution::quantile(plan, phis, operand()?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
                 return Err(QueryError::Execution(format!("invalid label name {shown}")));
             }
             let label = plan.text(param)?;
-            distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
+            distribution::count_values(plan, label, operand()?, grouping)
         }
-        _ => fold::build(plan, aggregate, plan.vector(&aggregate.expr)?),
+        _ => fold::build(plan, aggregate, operand()?),
     }
 }
 

@@ -63,7 +63,7 @@ impl<'q> InstantSelector<'q> {
         }
         let &Plan { query, timeline, counting, .. } = plan;
         let reach = Reach::of_instant(query, selector);
-        let mut selection = Selection::new(query, selector, timeline, shift, reach)?;
+        let mut selection = Selection::new(plan, selector, shift, reach)?;
         let (smoothed, span) = (selector.smoothed, Span::default());
         selection.needs_newest = timeline.count == 1 && !smoothed;
         Ok(InstantSelector { selection, timeline, shift, take, smoothed, counting, span })

@@ -67,13 +67,19 @@ pub fn build<'q>(
         false => [&binary.lhs, &binary.rhs].map(can_be_left_out),
     };
     let (query, matching) = (plan.query, &binary.matching);
-    // What is made of labels is half of the work of a small join.
-    let groups =
-        query.both(|| groups_of(query, &*one, matching), || groups_of(query, &*many, matching));
-    let (one_groups, many_groups) = (groups.0?, groups.1?);
+    // Where somebody sees the order, all labels are made anyway.
+    let groups = match matching.on && plan.any_order {
+        true => {
+            let [one, many] = [&one, &many].map(|side| || groups_of(query, &**side, matching));
+            let (one, many) = query.both(one, many);
+            Some((one?, many?))
+        }
+        false => None,
+    };
+    let (one_groups, many_groups) = groups.as_ref().map(|(one, many)| (one, many)).unzip();
     let mut table = SignatureTable::new(matching);
-    let one_ids = signature_ids(query, one.as_ref(), one_groups.as_ref(), &mut table)?;
-    let many_ids = signature_ids(query, many.as_ref(), many_groups.as_ref(), &mut table)?;
+    let one_ids = signature_ids(query, one.as_ref(), one_groups, &mut table)?;
+    let many_ids = signature_ids(query, many.as_ref(), many_groups, &mut table)?;
     let (one, one_ids) = match one_quiet && !fills(&binary.matching) {
         true => needed(one, one_ids, &many_ids, table.len()),
         false => (one, one_ids),
@@ -92,7 +98,7 @@ pub fn build<'q>(
         signatures: table.len(),
     };
     let pairs = match members(plan.query, &sides)? {
-        Some(members) if keeps_unique(&sides.rule, many.as_ref(), many_groups.as_ref()) => {
+        Some(members) if keeps_unique(&sides.rule, many.as_ref(), many_groups) => {
             Some(Pairs { members, series: OnceLock::new() })
         }
         Some(members) => unique_pairs(plan.query, &sides.rule, members, [&*many, &*one])?,
@@ -102,38 +108,49 @@ pub fn build<'q>(
         let (many, one) = (Materialized::of(plan.query, many)?, Materialized::of(plan.query, one)?);
         return Ok(Box::new(join_steps::join(plan, &sides, [&many, &one])?));
     };
+    stream(query, sides, pairs, (many, many_quiet), (one, one_quiet))
+}
+
+/// The pairs of two sides, of which the series that meet nothing are evaluated if they may have something to tell.
+fn stream<'q>(
+    query: &'q Query<'q>,
+    sides: Sides<'q>,
+    mut pairs: Pairs,
+    (many, many_quiet): (BoxOperator<'q>, bool),
+    (one, one_quiet): (BoxOperator<'q>, bool),
+) -> Result<BoxOperator<'q>, QueryError> {
     if !many_quiet {
-        let others = others(many.series_count(), pairs.members.iter().map(|(many, _)| *many));
-        hear_out(plan.query, many.as_ref(), &others)?;
+        let met = pairs.members.iter().map(|(index, _)| *index);
+        hear_out(query, many.as_ref(), &others(sides.many_ids.len(), met))?;
     }
     let one: BoxOperator<'q> = match sides.rule.is_one_to_one() {
-        true if one_quiet => one,
         true => {
-            let others = others(one.series_count(), pairs.members.iter().map(|(_, one)| *one));
-            hear_out(plan.query, one.as_ref(), &others)?;
+            if !one_quiet {
+                let met = pairs.members.iter().map(|(_, partner)| *partner);
+                hear_out(query, one.as_ref(), &others(sides.one_ids.len(), met))?;
+            }
             one
         }
         // Its columns are asked for more than once.
-        false => Box::new(Materialized::of(plan.query, one)?),
+        false => {
+            let kept = Materialized::of(query, one)?;
+            // Labels that nobody has needed so far may turn out to be damaged: then there is no such side.
+            pairs.members.retain(|(_, partner)| *partner < kept.series.len());
+            Box::new(kept)
+        }
     };
-    Ok(Box::new(Stream { query: plan.query, sides, many, one, pairs }))
+    Ok(Box::new(Stream { query, sides, many, one, pairs }))
 }
 
-/// The groups of the series of a side by what tells signatures and is taken over to the other side; None if that takes
-/// whole label sets.
+/// The groups of the series of a side by what tells signatures, and by what is taken over to the other side.
 fn groups_of(
     query: &Query<'_>,
     side: &dyn Operator,
     matching: &VectorMatching,
-) -> Result<Option<LabelGroups>, QueryError> {
-    if !matching.on {
-        // Made when they are asked for.
-        side.series();
-        return Ok(None);
-    }
+) -> Result<LabelGroups, QueryError> {
     let names = matching.labels.iter().chain(&matching.include);
     let names: BTreeSet<&str> = names.map(String::as_str).collect();
-    label_groups(query, side, &Vec::from_iter(names)).map(Some)
+    label_groups(query, side, &Vec::from_iter(names))
 }
 
 /// The numbers of the signatures of all series of a side.
@@ -243,12 +260,15 @@ impl Pairs {
         [many, one]: [&dyn Operator; 2],
     ) -> Result<Vec<Meta>, QueryError> {
         let (many, one) = (many.series(), one.series());
-        let series = query.map(self.members.len(), |pair| {
-            let (index, partner) = self.members[pair];
-            Some(result_meta(rule, many.get(index)?, &one.get(partner)?.labels))
+        let mut series = query.make_labels(self.members.len(), |chunk| {
+            let made = self.members[chunk].iter().map(|(index, partner)| {
+                Some(result_meta(rule, many.get(*index)?, &one.get(*partner)?.labels))
+            });
+            Ok(made.flatten().collect())
         })?;
-        let series: Vec<Meta> = series.into_iter().collect::<Option<_>>().unwrap_or_default();
-        query.keep_labels(&series)?;
+        if series.len() < self.members.len() {
+            series.clear();
+        }
         Ok(series)
     }
 }

@@ -2,6 +2,8 @@
 //! consumer asks for each column at most once, in any order, from several threads; an operator that needs a column
 //! more often keeps it. No operator here reads data.
 
+use std::ops::Range;
+
 use super::column::Column;
 use super::query::{Held, Query, column_cost};
 use super::select::CHECK_STEPS;
@@ -352,8 +354,11 @@ struct DropNames<'q> {
 impl Operator for DropNames<'_> {
     fn series(&self) -> &[Meta] {
         self.series.get_or_init(|| {
-            let dropped = self.inner.series().iter().map(|meta| meta.without_name(self.delayed));
-            self.query.collect_labels(dropped).unwrap_or_else(|error| {
+            let inner = self.inner.series();
+            let dropped = |chunk: Range<usize>| {
+                Ok(inner[chunk].iter().map(|meta| meta.without_name(self.delayed)).collect())
+            };
+            self.query.make_labels(inner.len(), dropped).unwrap_or_else(|error| {
                 self.query.fail(error);
                 Vec::new()
             })

@@ -36,6 +36,8 @@ pub struct Plan<'q> {
     pub detects_resets: bool,
     /// How the samples count that selectors find.
     pub counting: Counting,
+    /// Nobody sees in which order series come, so it may be that in which they are read soonest.
+    pub any_order: bool,
 }
 
 impl<'q> Plan<'q> {
@@ -46,6 +48,7 @@ impl<'q> Plan<'q> {
             shared: Arc::default(),
             detects_resets: false,
             counting: Counting::Steps,
+            any_order: false,
         }
     }
 
@@ -72,6 +75,11 @@ impl<'q> Plan<'q> {
             false => Arc::default(),
         };
         Plan { shared, detects_resets, ..self.clone() }
+    }
+
+    /// The same for an operand whose order is seen, or is not.
+    pub fn ordered(&self, any_order: bool) -> Plan<'q> {
+        Plan { any_order, ..self.clone() }
     }
 
     /// The one step that stands for all of this timeline.

@@ -106,6 +106,12 @@ impl Workers {
         Workers { pool: if threads > 1 { builder.build().ok() } else { None } }
     }
 
+    /// The threads to share work with. None for one of them: while it waited for others it might be given a piece of work that waits
+    /// for what it is about to make.
+    fn to_share_with(&self) -> Option<&rayon::ThreadPool> {
+        self.pool.as_ref().filter(|pool| pool.current_thread_index().is_none())
+    }
+
     fn threads(&self) -> usize {
         self.pool.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
@@ -215,6 +221,27 @@ impl Query<'_> {
         Ok(series)
     }
 
+    /// Label sets of so many series, made in chunks, several at a time, and counted as [`Query::keep_labels`] does.
+    ///
+    /// # Errors
+    /// As [`Query::hold`], and those of `make`.
+    pub fn make_labels(
+        &self,
+        count: usize,
+        make: impl Fn(Range<usize>) -> Result<Vec<Meta>, QueryError> + Sync,
+    ) -> Result<Vec<Meta>, QueryError> {
+        let mut series = Vec::with_capacity(count);
+        self.for_each_chunk(
+            count,
+            |chunk| make(chunk).and_then(|made| self.keep_labels(&made).map(|()| made)),
+            |made| {
+                series.extend(made);
+                Ok(())
+            },
+        )?;
+        Ok(series)
+    }
+
     /// [`Query::keep_labels`] of so many clones, which share their text with label sets that are held.
     ///
     /// # Errors
@@ -299,7 +326,7 @@ impl Query<'_> {
         one: impl FnOnce() -> A + Send,
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
-        match self.workers.pool.as_ref().filter(|_| self.analysis.is_none()) {
+        match self.workers.to_share_with().filter(|_| self.analysis.is_none()) {
             Some(pool) => pool.join(one, other),
             None => (one(), other()),
         }
@@ -381,7 +408,7 @@ impl Query<'_> {
         wave: Range<usize>,
         chunk: &(impl Fn(usize) -> Result<T, QueryError> + Sync),
     ) -> Option<Vec<Result<T, QueryError>>> {
-        let pool = self.workers.pool.as_ref().filter(|_| wave.len() > 1)?;
+        let pool = self.workers.to_share_with().filter(|_| wave.len() > 1)?;
         let before = (self.tally.snapshot(), self.analysis.map(Analysis::snapshot));
         let results: Vec<_> = pool.install(|| wave.into_par_iter().map(chunk).collect());
         let first_error = results.iter().find_map(|result| result.as_ref().err());
@@ -391,5 +418,18 @@ impl Query<'_> {
             return None;
         }
         Some(results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_of_the_pool_shares_its_work_with_no_other() {
+        let workers = Workers::new(2);
+        let pool = workers.to_share_with().expect("threads for others");
+        assert!(pool.install(|| workers.to_share_with().is_none()));
+        assert!(Workers::new(1).to_share_with().is_none());
     }
 }

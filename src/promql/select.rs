@@ -4,6 +4,7 @@
 
 use super::ast::Selector;
 use super::operator::{METADATA_LABELS, Meta, Scratch};
+use super::plan::Plan;
 use super::query::{Held, Query};
 use super::samples::{detect_resets, remove_stale, remove_starts, samples_cost};
 use super::slices::Slices;
@@ -75,15 +76,18 @@ impl Drop for Selection<'_> {
 
 impl<'q> Selection<'q> {
     pub fn new(
-        query: &'q Query<'q>,
+        plan: &Plan<'q>,
         selector: &Selector,
-        timeline: Timeline,
         shift: TimeShift,
         reach: Reach,
     ) -> Result<Selection<'q>, QueryError> {
+        let query = plan.query;
         query.check()?;
-        let range = reach.around(timeline, shift);
+        let range = reach.around(plan.timeline, shift);
         let set = query.source.select(&selector.matchers, range)?;
+        if plan.any_order {
+            set.take_any_order();
+        }
         let held = query.select(set.as_ref())?;
         let is_name = |m: &&Matcher| m.name == METRIC_NAME && m.op == MatchOp::Equal;
         let one_name = selector.matchers.iter().find(is_name).map(|m| m.value.clone());
@@ -122,20 +126,9 @@ impl<'q> Selection<'q> {
             query.keep_clones(series.len())?;
             return Ok(series);
         }
-        let mut series = Vec::with_capacity(set.len());
-        query.for_each_chunk(
-            set.len(),
-            |chunk| {
-                let labels = set.labels_within(chunk)?;
-                let series: Vec<Meta> = labels.into_iter().map(Meta::new).collect();
-                query.keep_labels(&series)?;
-                Ok(series)
-            },
-            |part| {
-                series.extend(part);
-                Ok(())
-            },
-        )?;
+        let mut series = query.make_labels(set.len(), |chunk| {
+            Ok(set.labels_within(chunk)?.into_iter().map(Meta::new).collect())
+        })?;
         // A set that had to go on without some labels has none.
         series.truncate(set.len());
         Ok(series)
@@ -196,20 +189,14 @@ pub struct RangeSelector<'q> {
 
 impl<'q> RangeSelector<'q> {
     pub fn new(
-        query: &'q Query<'q>,
+        plan: &Plan<'q>,
         selector: &Selector,
-        timeline: Timeline,
         shift: TimeShift,
         reach: Reach,
     ) -> Result<RangeSelector<'q>, QueryError> {
-        let selection = Selection::new(query, selector, timeline, shift, reach)?;
+        let mut selection = Selection::new(plan, selector, shift, reach)?;
+        selection.detects_resets = plan.detects_resets;
         Ok(RangeSelector { selection })
-    }
-
-    /// As [`InstantSelector::detecting_resets`].
-    pub fn detecting_resets(mut self, detects: bool) -> RangeSelector<'q> {
-        self.selection.detects_resets = detects;
-        self
     }
 }
 

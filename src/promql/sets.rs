@@ -20,8 +20,6 @@ pub fn build<'q>(
     lhs: BoxOperator<'q>,
     rhs: BoxOperator<'q>,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    // Label sets are made when they are asked for; that is half of the work of a small join.
-    plan.query.both(|| lhs.series().len(), || rhs.series().len());
     let mut table = SignatureTable::new(&binary.matching);
     let lhs_ids = table.assign(plan.query, lhs.series())?;
     let rhs_ids = table.assign(plan.query, rhs.series())?;

@@ -113,8 +113,7 @@ impl<'q> RangeVector<'q> {
         let edges = edges(&matrix.selector);
         let beyond = beyond(query, edges);
         let reach = reach_of(query, &matrix.selector, range_ms);
-        let input = RangeSelector::new(query, &matrix.selector, timeline, shift, reach)?;
-        let input = Box::new(input.detecting_resets(plan.detects_resets));
+        let input = Box::new(RangeSelector::new(plan, &matrix.selector, shift, reach)?);
         let windows = Windows { timeline, shift, range_ms, beyond };
         Ok(RangeVector { query, input, windows, edges, counting, span })
     }

@@ -63,6 +63,9 @@ pub trait SeriesSet: Send + Sync {
     /// The label sets, unique, and sorted if they are asked for before anything is read.
     fn labels(&self) -> Result<&[Labels], ReadError>;
 
+    /// From now on the labels may come in any order: in that in which the samples are read soonest.
+    fn take_any_order(&self) {}
+
     /// A part of [`SeriesSet::labels`], made anew: for several threads that make a part each. Nothing, and no series in the
     /// set from then on, if they could not be read and the set goes on without them.
     fn labels_within(&self, range: Range<usize>) -> Result<Vec<Labels>, ReadError> {
