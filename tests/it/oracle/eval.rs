@@ -107,6 +107,10 @@ impl Oracle<'_> {
         let windows = self.windows(&call.args[index], time);
         let others = call.args.iter().enumerate().filter(|(other, _)| *other != index);
         let args: Result<Vec<f64>> = others.map(|(_, arg)| self.scalar(arg, time)).collect();
+        if let (Err(_), Ok(args)) = (&windows, &args) {
+            // Either may be found first.
+            self.check_factors(name, args)?;
+        }
         let (windows, args) = (windows?, args?);
         if name == "absent_over_time" {
             return Ok(Answer::Vector(absent::of(windows.tracks.is_empty(), &call.args[index])));

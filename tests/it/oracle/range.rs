@@ -129,6 +129,21 @@ pub fn note_combined(notes: &mut Notes, combined: Combined, place: u32) {
     }
 }
 
+impl Oracle<'_> {
+    /// Those of `double_exponential_smoothing`.
+    pub fn check_factors(&self, name: &str, args: &[f64]) -> Result<()> {
+        if name != "double_exponential_smoothing" {
+            return Ok(());
+        }
+        for (what, factor) in [("smoothing", args[0]), ("trend", args[1])] {
+            if factor <= 0.0 || factor >= 1.0 {
+                return self.fail(format!("invalid {what} factor"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Functions that see floats only.
 fn of_floats(
     oracle: &Oracle<'_>,
@@ -137,13 +152,7 @@ fn of_floats(
     args: &[f64],
 ) -> Result<Option<f64>> {
     let (points, values) = (window.floats(), window.values());
-    if name == "double_exponential_smoothing" {
-        for (what, factor) in [("smoothing", args[0]), ("trend", args[1])] {
-            if factor <= 0.0 || factor >= 1.0 {
-                return oracle.fail(format!("invalid {what} factor"));
-            }
-        }
-    }
+    oracle.check_factors(name, args)?;
     if points.is_empty() {
         return Ok(None);
     }
