@@ -13,7 +13,7 @@ use super::unique::same_labelset;
 use super::value::QueryError;
 use crate::model::Labels;
 
-/// No step yet.
+/// No step yet, and no signature.
 const NEVER: usize = usize::MAX;
 
 /// # Errors
@@ -54,8 +54,10 @@ struct Results<'q> {
     held: Held<'q>,
     of_pair: HashMap<Pair, usize>,
     of_meta: HashMap<Meta, usize>,
-    /// The step and the signature of the last match of each series, whether a filter kept its value or not.
+    /// The signature of the first match of each series and the step of the last one, whether a filter kept its value or not.
     matched: Vec<(usize, usize)>,
+    /// The same of further signatures of a series: they may differ by labels that arithmetic drops.
+    matched_also: HashMap<(usize, usize), usize>,
 }
 
 impl<'q> Results<'q> {
@@ -67,7 +69,22 @@ impl<'q> Results<'q> {
             of_pair: HashMap::new(),
             of_meta: HashMap::new(),
             matched: Vec::new(),
+            matched_also: HashMap::new(),
         })
+    }
+
+    /// Notes a match of a series and a signature; returns the step of the last one.
+    fn match_at(&mut self, result: usize, id: usize, step: usize) -> usize {
+        let (first, last) = &mut self.matched[result];
+        if *first == NEVER {
+            *first = id;
+        }
+        let last = if *first == id {
+            last
+        } else {
+            self.matched_also.entry((result, id)).or_insert(NEVER)
+        };
+        std::mem::replace(last, step)
     }
 
     /// The series that have values.
@@ -184,8 +201,7 @@ impl Join<'_, '_> {
         }
         self.paired_at[id] = step;
         let result = self.result_of(pair);
-        let before = std::mem::replace(&mut self.results.matched[result], (step, id));
-        if before == (step, id) {
+        if self.results.match_at(result, id, step) == step {
             let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(QueryError::Execution(message.to_string()));
         }
