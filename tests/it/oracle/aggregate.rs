@@ -135,8 +135,9 @@ impl Oracle<'_> {
                 Value::Histogram(histogram) => histogram.to_string(),
             };
             element.labels.insert(label.to_string(), text);
-            // A name that was asked for is no longer that of the metric.
-            let drops_name = element.drops_name && label != NAME;
+            // A name that was asked for, and is there, is no longer that of the metric.
+            let names = label == NAME && !grouping.without;
+            let drops_name = element.drops_name && !names;
             let count = counts.entry(key(&element.labels, &grouping)).or_default();
             *count = (count.0 + 1.0, count.1 || drops_name);
         }

@@ -4,6 +4,7 @@ use silverback::promql::ast::{Call, Expr, ExprKind};
 
 use super::absent;
 use super::eval::Oracle;
+use super::tree::unwrapped;
 use super::value::{Answer, Element, LabelMap, NAME, Result, Value};
 
 impl Oracle<'_> {
@@ -27,10 +28,7 @@ impl Oracle<'_> {
                 let floats: Vec<f64> = vector.iter().filter_map(|e| e.value.float()).collect();
                 Answer::Scalar(if let [one] = floats[..] { one } else { f64::NAN })
             }
-            "vector" => {
-                let value = Value::Float(scalar(0)?);
-                Answer::Vector(vec![Element { labels: LabelMap::new(), drops_name: false, value }])
-            }
+            "vector" => Answer::Vector(of_scalar(scalar(0)?)),
             "absent" => Answer::Vector(absent::of(vector(0)?.is_empty(), &args[0])),
             "timestamp" => return self.timestamp(&args[0], time),
             "start_timestamp" => return self.start_timestamp(&args[0], time),
@@ -43,16 +41,10 @@ impl Oracle<'_> {
             }
             "label_replace" | "label_join" => return self.relabelled(call, time),
             name if is_date(name) => {
-                let now = || vec![(seconds(time), LabelMap::new())];
-                let Some(arg) = args.first() else {
-                    let results = now().into_iter().map(|(at, labels)| Element {
-                        labels,
-                        drops_name: false,
-                        value: Value::Float(self.date(name, at)),
-                    });
-                    return Ok(Answer::Vector(results.collect()));
+                let vector = match args.first() {
+                    Some(arg) => self.vector(arg, time)?,
+                    None => of_scalar(seconds(time)),
                 };
-                let vector = self.vector(arg, time)?;
                 return self
                     .map(vector, |value| Some(Value::Float(self.date(name, value.float()?))));
             }
@@ -210,6 +202,10 @@ impl Oracle<'_> {
     }
 }
 
+fn of_scalar(value: f64) -> Vec<Element> {
+    vec![Element { labels: LabelMap::new(), drops_name: false, value: Value::Float(value) }]
+}
+
 fn is_date(name: &str) -> bool {
     name.starts_with("day") || matches!(name, "year" | "month" | "hour" | "minute")
 }
@@ -223,12 +219,4 @@ fn lower(a: f64, b: f64) -> f64 {
         false if a == b => b,
         _ => a.min(b),
     }
-}
-
-/// Without the parentheses around it.
-pub fn unwrapped(mut expr: &Expr) -> &Expr {
-    while let ExprKind::Paren(inner) = &expr.kind {
-        expr = inner;
-    }
-    expr
 }

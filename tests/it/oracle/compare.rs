@@ -14,7 +14,9 @@ use super::case::{Case, Frame};
 use super::data::source;
 use super::eval::Oracle;
 use super::notes::Notes;
-use super::outcome::{Outcome, difference, outcome, with};
+use super::order::Order;
+use super::outcome::{Outcome, difference, elements, outcome, with};
+use super::tree::has;
 use super::value::{Data, Failure};
 
 /// The step of subqueries that name none.
@@ -72,12 +74,33 @@ pub struct Expected {
     possible: BTreeSet<String>,
     /// All that is wrong anywhere.
     failures: BTreeSet<String>,
+    order: Order,
     /// The last bit of a number has decided something.
     pub doubtful: bool,
 }
 
 pub fn expected(data: &Data, expr: &Expr, frame: &Frame, steps: Steps) -> Expected {
-    let oracle = Oracle {
+    let oracle = oracle(data, frame, steps);
+    let mut outcome = Ok(Outcome::new());
+    let mut time = steps.start;
+    while time <= steps.end {
+        // All times, since it is not said at which the first failure is found.
+        let now = oracle.answer(expr, time);
+        outcome = outcome.and_then(|before| now.map(|now| with(before, now, time)));
+        time += steps.step_ms.max(1);
+    }
+    let (certain, possible) = oracle.notes.into_inner().sentences();
+    let failures = oracle.failures.into_inner();
+    let doubtful = oracle.doubtful.get();
+    let order = match steps.step_ms {
+        0 => Order::of(&self::oracle(data, frame, steps), expr, steps.start),
+        _ => Order::Open,
+    };
+    Expected { outcome, certain, possible, failures, order, doubtful }
+}
+
+fn oracle<'d>(data: &'d Data, frame: &Frame, steps: Steps) -> Oracle<'d> {
+    Oracle {
         data,
         lookback_ms: frame.lookback_ms,
         default_step_ms: DEFAULT_STEP_MS,
@@ -90,25 +113,14 @@ pub fn expected(data: &Data, expr: &Expr, frame: &Frame, steps: Steps) -> Expect
         notes: RefCell::new(Notes::default()),
         failures: RefCell::new(BTreeSet::new()),
         doubtful: Cell::new(false),
-    };
-    let mut outcome = Ok(Outcome::new());
-    let mut time = steps.start;
-    while time <= steps.end {
-        // All times, since it is not said at which the first failure is found.
-        let now = oracle.answer(expr, time);
-        outcome = outcome.and_then(|before| now.map(|now| with(before, now, time)));
-        time += steps.step_ms.max(1);
     }
-    let (certain, possible) = oracle.notes.into_inner().sentences();
-    let failures = oracle.failures.into_inner();
-    Expected { outcome, certain, possible, failures, doubtful: oracle.doubtful.get() }
 }
 
 fn flaw(expected: Expected, got: Got, expr: &Expr) -> Option<String> {
     let flaw = match (&expected.outcome, &got) {
-        (Ok(wanted), Ok(got)) => {
-            difference(wanted, &outcome(got)).or_else(|| untold(&expected, got, expr))
-        }
+        (Ok(wanted), Ok(got)) => difference(wanted, &outcome(got))
+            .or_else(|| expected.order.flaw(&elements(got)))
+            .or_else(|| untold(&expected, got, expr)),
         (_, Err(QueryError::Execution(text))) if is_expected(text, &expected.failures) => None,
         // Where operands are wrong the oracle does not see whether what comes of them collides.
         (Err(_), Err(QueryError::Execution(text))) if is_collision(text) && has(expr, &joins) => {
@@ -136,6 +148,7 @@ fn is_collision(error: &str) -> bool {
     error.starts_with("vector cannot contain metrics with the same labelset")
         || error.starts_with("found duplicate series for the match group")
         || error.starts_with("multiple matches for labels")
+        || error.starts_with("conflicting label")
 }
 
 fn is_about_info(error: &str) -> bool {
@@ -247,21 +260,4 @@ fn is_info(expr: &Expr) -> bool {
 
 fn is_count(expr: &Expr) -> bool {
     is_call(expr, &["histogram_count", "histogram_sum", "histogram_avg"])
-}
-
-/// Is this so of the expression or of a part of it?
-fn has(expr: &Expr, is_so: &impl Fn(&Expr) -> bool) -> bool {
-    is_so(expr)
-        || match &expr.kind {
-            ExprKind::Binary(binary) => has(&binary.lhs, is_so) || has(&binary.rhs, is_so),
-            ExprKind::Call(call) => call.args.iter().any(|arg| has(arg, is_so)),
-            ExprKind::Aggregate(aggregate) => {
-                let param = aggregate.param.as_ref();
-                has(&aggregate.expr, is_so) || param.is_some_and(|param| has(param, is_so))
-            }
-            ExprKind::Subquery(subquery) => has(&subquery.expr, is_so),
-            ExprKind::Unary(unary) => has(&unary.expr, is_so),
-            ExprKind::Paren(inner) => has(inner, is_so),
-            _ => false,
-        }
 }

@@ -9,7 +9,9 @@ use super::absent;
 use super::notes::{Limited, Notes};
 use super::range::{self, Window};
 use super::selectors::Windows;
-use super::value::{Answer, Data, Element, Failure, LabelMap, NAME, Result, Track, Value, metric};
+use super::value::{
+    Answer, Data, Element, Failure, LabelMap, Result, Track, Value, metric, without_metadata,
+};
 
 pub struct Oracle<'d> {
     pub data: &'d Data,
@@ -32,13 +34,13 @@ pub struct Oracle<'d> {
 impl Oracle<'_> {
     /// The answer as the user sees it.
     pub fn answer(&self, expr: &Expr, time: i64) -> Result<Answer> {
-        let durations = self.check_durations(expr);
+        let checked = self.check_durations(expr).and(self.check_modifiers(expr));
         let answer = self.eval(expr, time);
-        durations?;
+        checked?;
         Ok(match answer? {
             Answer::Vector(mut vector) => {
-                for element in vector.iter_mut().filter(|element| element.drops_name) {
-                    element.labels.remove(NAME);
+                for element in &mut vector {
+                    element.labels = element.final_labels();
                 }
                 Answer::Vector(self.unique(vector)?)
             }
@@ -204,7 +206,7 @@ impl Oracle<'_> {
     pub fn without_name(&self, mut element: Element) -> Element {
         match self.delayed_name_removal {
             true => element.drops_name = true,
-            false => drop(element.labels.remove(NAME)),
+            false => element.labels = without_metadata(element.labels),
         }
         element
     }

@@ -106,7 +106,7 @@ fn total(oracle: &Oracle<'_>, name: &str, window: &Window<'_>) -> Option<Value> 
         return None;
     }
     let Some((first, others)) = histograms.split_first() else {
-        let (sum, count) = (values.iter().sum::<f64>(), values.len() as f64);
+        let (sum, count) = (values.iter().fold(0.0, |sum, value| sum + value), values.len() as f64);
         return Some(Value::Float(if name == "sum_over_time" { sum } else { sum / count }));
     };
     let mut sum = HistogramSum::new(first);
