@@ -70,7 +70,8 @@ impl Oracle<'_> {
             "sort is ineffective for range queries since results are always ordered by labels";
         // Whether the one time of what is pinned is a range is not said.
         let is_pinned = expr.to_string().contains('@') || !self.has_selector(expr);
-        match self.start == self.end || is_pinned {
+        let (first, last) = self.times.get();
+        match first == last || is_pinned {
             true if self.is_range_query => self.notes.borrow_mut().may_warn(text),
             true => {}
             false => self.notes.borrow_mut().warn(expr.span.start, text),

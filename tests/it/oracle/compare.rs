@@ -110,6 +110,8 @@ fn oracle<'d>(data: &'d Data, frame: &Frame, steps: Steps) -> Oracle<'d> {
         is_range_query: steps.step_ms != 0,
         delayed_name_removal: frame.delayed_name_removal,
         use_start_timestamps: frame.use_start_timestamps,
+        times: Cell::new((steps.start, steps.end)),
+        grids: RefCell::default(),
         notes: RefCell::new(Notes::default()),
         failures: RefCell::new(BTreeSet::new()),
         doubtful: Cell::new(false),
@@ -126,8 +128,6 @@ fn flaw(expected: Expected, got: Got, expr: &Expr) -> Option<String> {
         (Err(_), Err(QueryError::Execution(text))) if is_collision(text) && has(expr, &joins) => {
             None
         }
-        // It evaluates a subquery over all windows at once, also at times between windows.
-        (Ok(_), Err(QueryError::Execution(_))) if has(expr, &is_subquery) => None,
         // It looks at info metrics about targets whether they have elements at that time or not.
         (_, Err(QueryError::Execution(text))) if is_about_info(text) && has(expr, &is_info) => None,
         // It does not look at elements without an info metric that they need, so it does not see what is wrong with them.
@@ -170,9 +170,8 @@ fn without_labels(error: &str) -> String {
 /// What the user is not told, or told without a reason.
 fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String> {
     let got: BTreeSet<&String> = got.warnings.iter().chain(&got.infos).collect();
-    let has_subquery = has(expr, &is_subquery);
     // What is counted over all evaluations depends on how often what occurs twice is evaluated.
-    let counts = has_subquery || !is_told_once(expr);
+    let counts = !is_told_once(expr);
     // It does not look at elements without an info metric that they need.
     let skips = has(expr, &is_info);
     let form = |text: &str| {
@@ -187,13 +186,11 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
     let told: BTreeSet<String> = got.iter().map(|text| form(text)).collect();
     let certain: BTreeSet<String> = expected.certain.iter().map(|text| form(text)).collect();
     let missing = certain.iter().find(|text| {
-        // A subquery may have one time only, which is not said to be a range.
-        let is_of_order = text.contains("sort is ineffective") && has_subquery;
         // What it is not certain to tell may be told first.
         let sentence = without_place(text);
-        let is_told_earlier = (has_subquery || expected.possible.contains(sentence))
+        let is_told_earlier = expected.possible.contains(sentence)
             && told.iter().any(|told| without_place(told) == sentence);
-        !told.contains(*text) && !skips && !is_of_order && !is_told_earlier
+        !told.contains(*text) && !skips && !is_told_earlier
     });
     let may_be_told = |text: &String| {
         certain.contains(text)
@@ -201,8 +198,7 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
             // Whoever counts only is told of resets that storage did not note.
             || (text.contains("conflicting counter resets") && has(expr, &is_count))
     };
-    // It evaluates subqueries also at times between windows.
-    let extra = told.iter().find(|text| !may_be_told(text) && !has_subquery);
+    let extra = told.iter().find(|text| !may_be_told(text));
     match (missing, extra) {
         (Some(text), _) => Some(format!("not told: {text}; told {told:?}")),
         (_, Some(text)) => Some(format!("told: {text}; wanted {certain:?}")),
@@ -229,10 +225,6 @@ fn is_told_once(expr: &Expr) -> bool {
     let text = expr.to_string();
     let calls = ["histogram_quantile", "rate(", "increase("].map(|name| text.matches(name).count());
     calls.iter().sum::<usize>() <= 1 && !text.contains('@')
-}
-
-fn is_subquery(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Subquery(_))
 }
 
 /// Do elements meet others here?

@@ -1,14 +1,14 @@
 //! The walk over the tree, for one point in time.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use silverback::promql::ast::{Call, Expr, ExprKind, ValueType};
 
 use super::absent;
 use super::notes::{Limited, Notes};
 use super::range::{self, Window};
-use super::selectors::Windows;
+use super::selectors::{Grid, GridKey, Windows};
 use super::value::{
     Answer, Data, Element, Failure, LabelMap, Result, Track, Value, metric, without_metadata,
 };
@@ -24,6 +24,10 @@ pub struct Oracle<'d> {
     pub is_range_query: bool,
     pub delayed_name_removal: bool,
     pub use_start_timestamps: bool,
+    /// The first and the last time at which what is evaluated now is evaluated: those of the query, or of a subquery.
+    pub times: Cell<(i64, i64)>,
+    /// What subqueries gave so far.
+    pub grids: RefCell<BTreeMap<GridKey, Grid>>,
     pub notes: RefCell<Notes>,
     /// Everything that is wrong somewhere: which of it is found first is not said.
     pub failures: RefCell<BTreeSet<String>>,
