@@ -5,11 +5,12 @@
 use hashbrown::HashMap;
 
 use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
+use super::kept_names::keeps_metadata;
 use super::operator::{BoxOperator, Meta, Operator};
 use super::plan::Plan;
 use super::query::Query;
 use super::value::QueryError;
-use super::{distribution, fold, rank};
+use super::{distribution, fold, kept_names, rank};
 use crate::model::{Labels, METRIC_NAME};
 
 /// # Errors
@@ -28,17 +29,22 @@ pub fn build<'q>(
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, plan.vector(&aggregate.expr)?, aggregate)
+            distribution::quantile(plan, phis, operand(plan, aggregate)?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
                 return Err(QueryError::Execution(format!("invalid label name {shown}")));
             }
             let label = plan.text(param)?;
-            distribution::count_values(plan, label, plan.vector(&aggregate.expr)?, grouping)
+            distribution::count_values(plan, label, operand(plan, aggregate)?, grouping)
         }
-        _ => fold::build(plan, aggregate, plan.vector(&aggregate.expr)?),
+        _ => fold::build(plan, aggregate, operand(plan, aggregate)?),
     }
+}
+
+/// What is aggregated to values of groups.
+fn operand<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
+    kept_names::apart(plan, plan.vector(&aggregate.expr)?, &aggregate.grouping)
 }
 
 /// The groups of an aggregation, in the order of their first series.
@@ -52,14 +58,14 @@ impl Groups {
     /// The groups of the series of an operator; without a look at their labels if it can tell.
     ///
     /// # Errors
-    /// As [`Groups::new`].
+    /// As [`Groups::apart`].
     pub fn of(
         query: &Query<'_>,
         operator: &dyn Operator,
         grouping: &Grouping,
     ) -> Result<Groups, QueryError> {
         let Some(groups) = Groups::without_labels(operator, grouping) else {
-            return Groups::new(query, operator.series(), grouping);
+            return Groups::apart(query, operator.series(), grouping);
         };
         query.keep_labels(&groups.series)?;
         Ok(groups)
@@ -81,12 +87,35 @@ impl Groups {
         Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
+    /// The groups of series; two of the same labels, if one keeps its name and the other does not.
+    ///
+    /// # Errors
+    /// As [`Groups::new`].
+    pub fn apart(
+        query: &Query<'_>,
+        series: &[Meta],
+        grouping: &Grouping,
+    ) -> Result<Groups, QueryError> {
+        Groups::found(query, series, grouping, keeps_metadata(grouping))
+    }
+
+    /// The groups of series. What one series loses is lost to the whole group.
+    ///
     /// # Errors
     /// The labels of the groups are over the budget, or nobody waits for the answer any more.
     pub fn new(
         query: &Query<'_>,
         series: &[Meta],
         grouping: &Grouping,
+    ) -> Result<Groups, QueryError> {
+        Groups::found(query, series, grouping, false)
+    }
+
+    fn found(
+        query: &Query<'_>,
+        series: &[Meta],
+        grouping: &Grouping,
+        apart: bool,
     ) -> Result<Groups, QueryError> {
         let mut position: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups = Groups { series: Vec::new(), of: Vec::with_capacity(series.len()) };
@@ -95,9 +124,9 @@ impl Groups {
             query.check_at(index)?;
             key.clear();
             write_key(&meta.labels, grouping, &mut key);
+            key.push(u8::from(apart && meta.drop_name));
             let group = match position.get(&key) {
                 Some(group) => {
-                    // One member without a name of its own takes it from the group.
                     groups.series[*group].drop_name |= meta.drop_name;
                     *group
                 }

@@ -31,7 +31,7 @@ pub fn quantile<'q>(
     inner: BoxOperator<'q>,
     aggregate: &Aggregate,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping)?;
+    let groups = Groups::apart(plan.query, inner.series(), &aggregate.grouping)?;
     let input = Materialized::of(plan.query, inner)?;
     if input.has_histograms() {
         plan.query.info(aggregate.expr.span, "ignored histogram in quantile aggregation");
@@ -241,7 +241,7 @@ pub fn count_values<'q>(
     }
     // A label that is not grouped by does not tell the values of a group apart; the name never is with `without`.
     let by_value = !grouping.without || !(label == METRIC_NAME || grouping.labels.contains(&label));
-    let groups = Groups::new(plan.query, inner.series(), &base)?;
+    let groups = Groups::apart(plan.query, inner.series(), &base)?;
     let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
     values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());
     let meta = |((group, shown), _): &(Key, Occurrences)| {

@@ -186,7 +186,9 @@ impl<'g, 'b> Generator<'g, 'b> {
         match type_of(&narrowed) {
             Some(ValueType::Vector) if self.choices.one_in(2) => (plain, narrowed),
             Some(ValueType::Vector) => (narrowed, plain),
-            _ => (plain.clone(), plain),
+            _ if self.choices.one_in(2) => (plain.clone(), plain),
+            // The same elements, without their names.
+            _ => (format!("({plain} > 1)"), format!("abs({plain})")),
         }
     }
 

@@ -36,12 +36,6 @@ impl Oracle<'_> {
             (Topk | Bottomk | Limitk, _) => self.check_number(param)?,
             _ => {}
         }
-        // Whether a name goes is said of a group, not of a group at one time.
-        let by_name =
-            !aggregate.grouping.without && aggregate.grouping.labels.contains(&NAME.into());
-        if by_name && self.delayed_name_removal && aggregate.expr.to_string().contains(" or ") {
-            self.doubtful.set(true);
-        }
         let mut groups: BTreeMap<LabelMap, Vec<Element>> = BTreeMap::new();
         for element in vector? {
             groups.entry(key(&element.labels, &aggregate.grouping)).or_default().push(element);

@@ -7,6 +7,9 @@ use super::eval::Oracle;
 use super::tree::unwrapped;
 use super::value::{Answer, Element, LabelMap, NAME, Result, Value};
 
+/// Beyond this an angle hangs on its last digits.
+const TURNS_MAX: f64 = 1e5;
+
 impl Oracle<'_> {
     /// A call without a range vector.
     pub fn call_of_values(&self, expr: &Expr, call: &Call, time: i64) -> Result<Answer> {
@@ -71,10 +74,12 @@ impl Oracle<'_> {
         // Whether the one time of what is pinned is a range is not said.
         let is_pinned = expr.to_string().contains('@') || !self.has_selector(expr);
         let (first, last) = self.times.get();
-        match first == last || is_pinned {
-            true if self.is_range_query => self.notes.borrow_mut().may_warn(text),
-            true => {}
-            false => self.notes.borrow_mut().warn(expr.span.start, text),
+        let mut notes = self.notes.borrow_mut();
+        match (first == last, is_pinned) {
+            (true, _) if self.is_range_query => notes.may_warn(text),
+            (true, _) => {}
+            (false, true) => notes.may_warn(text),
+            (false, false) => notes.warn(expr.span.start, text),
         }
     }
 
@@ -162,6 +167,7 @@ impl Oracle<'_> {
         match name {
             "ceil" | "floor" => self.compared(value, value.round()),
             "sgn" => self.compared(value, 0.0),
+            "sin" | "cos" | "tan" if value.abs() > TURNS_MAX => self.shown(value),
             "round" => {
                 let steps = value / param(0);
                 self.compared(steps, steps.floor() + 0.5);

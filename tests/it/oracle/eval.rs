@@ -227,7 +227,7 @@ impl Oracle<'_> {
         Ok(vector)
     }
 
-    /// All digits of a number become text.
+    /// All digits of a number count, as where they become text.
     pub fn shown(&self, value: f64) {
         if value.is_finite() && !is_round(value) {
             self.doubtful.set(true);

@@ -141,6 +141,8 @@ impl Oracle<'_> {
                 let Element { labels, drops_name, value } = element;
                 let empty = || Track { labels: labels.clone(), drops_name, points: Vec::new() };
                 let track = tracks.entry(labels.clone()).or_insert_with(empty);
+                // Whose name a window keeps that has it of some points only is not said.
+                track.drops_name |= drops_name;
                 // Since when it counts is not known of what was computed.
                 let value = without_reset_hint(value);
                 track.points.push(Point { time: *at, start: 0, value });
