@@ -69,9 +69,11 @@ pub fn together<'q>(
     query: &Query<'_>,
     inner: BoxOperator<'q>,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let may_differ = query.options.delayed_name_removal && inner.drops_names().is_none();
-    if !may_differ || is_of_one_kind(inner.series()) {
+    if !query.options.delayed_name_removal {
         return Ok(inner);
+    }
+    if is_of_one_kind(inner.series()) {
+        return merge_equal(query, inner);
     }
     let losing = inner.series().iter().filter(|meta| meta.drop_name);
     let losing: HashSet<Labels> = losing.map(|meta| meta.labels.clone()).collect();

@@ -142,6 +142,17 @@ impl Oracle<'_> {
         }
         Ok(())
     }
+
+    /// [`line`], which is level or is not.
+    fn slope(&self, points: &[(i64, f64)], at: i64) -> (f64, f64) {
+        let (slope, value) = line(points, at);
+        let is_level = points.iter().all(|point| point.1 == points[0].1);
+        if slope.abs() < 1e-12 && !is_level {
+            // Nothing, or what rounding leaves.
+            self.doubtful.set(true);
+        }
+        (slope, value)
+    }
 }
 
 /// Functions that see floats only.
@@ -181,9 +192,9 @@ fn of_floats(
             quantile(0.5, &distances)
         }
         "deriv" | "predict_linear" if points.len() < 2 => return Ok(None),
-        "deriv" => line(&points, points[0].0).0,
+        "deriv" => oracle.slope(&points, points[0].0).0,
         "predict_linear" => {
-            let (slope, intercept) = line(&points, window.time);
+            let (slope, intercept) = oracle.slope(&points, window.time);
             slope * args[0] + intercept
         }
         "double_exponential_smoothing" if points.len() < 2 => return Ok(None),
