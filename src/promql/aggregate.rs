@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
 use super::kept_names::keeps_metadata;
-use super::operator::{BoxOperator, Meta, Operator};
+use super::operator::{BoxOperator, Meta, Operator, is_metadata_label};
 use super::plan::Plan;
 use super::query::Query;
 use super::value::QueryError;
@@ -29,22 +29,31 @@ pub fn build<'q>(
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, operand(plan, aggregate)?, aggregate)
+            distribution::quantile(plan, phis, operand(plan, aggregate, None)?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
                 return Err(QueryError::Execution(format!("invalid label name {shown}")));
             }
             let label = plan.text(param)?;
-            distribution::count_values(plan, label, operand(plan, aggregate)?, grouping)
+            let inner = operand(plan, aggregate, Some(&label))?;
+            distribution::count_values(plan, label, inner, grouping)
         }
-        _ => fold::build(plan, aggregate, operand(plan, aggregate)?),
+        _ => fold::build(plan, aggregate, operand(plan, aggregate, None)?),
     }
 }
 
-/// What is aggregated to values of groups.
-fn operand<'q>(plan: &Plan<'q>, aggregate: &Aggregate) -> Result<BoxOperator<'q>, QueryError> {
-    kept_names::apart(plan, plan.vector(&aggregate.expr)?, &aggregate.grouping)
+/// What is aggregated to values of groups, which may get a label.
+fn operand<'q>(
+    plan: &Plan<'q>,
+    aggregate: &Aggregate,
+    label: Option<&str>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let (inner, grouping) = (plan.vector(&aggregate.expr)?, &aggregate.grouping);
+    match keeps_metadata(grouping) || label.is_some_and(is_metadata_label) {
+        true => kept_names::apart(plan, inner, grouping),
+        false => Ok(inner),
+    }
 }
 
 /// The groups of an aggregation, in the order of their first series.
@@ -58,14 +67,14 @@ impl Groups {
     /// The groups of the series of an operator; without a look at their labels if it can tell.
     ///
     /// # Errors
-    /// As [`Groups::apart`].
+    /// As [`Groups::new`].
     pub fn of(
         query: &Query<'_>,
         operator: &dyn Operator,
         grouping: &Grouping,
     ) -> Result<Groups, QueryError> {
         let Some(groups) = Groups::without_labels(operator, grouping) else {
-            return Groups::apart(query, operator.series(), grouping);
+            return Groups::new(query, operator.series(), grouping, keeps_metadata(grouping));
         };
         query.keep_labels(&groups.series)?;
         Ok(groups)
@@ -87,31 +96,12 @@ impl Groups {
         Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
-    /// The groups of series; two of the same labels, if one keeps its name and the other does not.
-    ///
-    /// # Errors
-    /// As [`Groups::new`].
-    pub fn apart(
-        query: &Query<'_>,
-        series: &[Meta],
-        grouping: &Grouping,
-    ) -> Result<Groups, QueryError> {
-        Groups::found(query, series, grouping, keeps_metadata(grouping))
-    }
-
-    /// The groups of series. What one series loses is lost to the whole group.
+    /// The groups of series. What one series loses is lost to the whole group; or, if `apart`, those that lose their name and
+    /// those that keep it are groups of their own.
     ///
     /// # Errors
     /// The labels of the groups are over the budget, or nobody waits for the answer any more.
     pub fn new(
-        query: &Query<'_>,
-        series: &[Meta],
-        grouping: &Grouping,
-    ) -> Result<Groups, QueryError> {
-        Groups::found(query, series, grouping, false)
-    }
-
-    fn found(
         query: &Query<'_>,
         series: &[Meta],
         grouping: &Grouping,

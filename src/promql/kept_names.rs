@@ -3,7 +3,7 @@
 //!
 //! A group of an aggregation loses its name, type and unit at the steps where one of its elements does. Where it has both
 //! kinds of series, [`apart`] makes two of those that keep their name, one for either kind of step: each of the two groups that
-//! [`Groups::apart`] finds is then of one kind. Windows hold several steps, so before them [`together`] makes them one.
+//! [`Groups::new`] tells apart is then of one kind. Windows hold several steps, so before them [`together`] makes them one.
 
 use hashbrown::HashSet;
 
@@ -32,11 +32,11 @@ pub fn apart<'q>(
     grouping: &Grouping,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let query = plan.query;
-    let may_differ = query.options.delayed_name_removal && keeps_metadata(grouping);
-    if !may_differ || inner.drops_names().is_some() || is_of_one_kind(inner.series()) {
+    let may_differ = query.options.delayed_name_removal && inner.drops_names().is_none();
+    if !may_differ || is_of_one_kind(inner.series()) {
         return Ok(inner);
     }
-    let groups = Groups::new(query, inner.series(), grouping)?;
+    let groups = Groups::new(query, inner.series(), grouping, false)?;
     let Materialized { series, columns, .. } = Materialized::of(query, inner)?;
     let mut losing = vec![Bits::new(plan.timeline.count); groups.series.len()];
     for ((meta, column), group) in series.iter().zip(&columns).zip(&groups.of) {
