@@ -53,6 +53,9 @@ pub fn inner_timeline(
         None => query.options.default_step_ms,
     };
     let first = shift.apply(outer.start).saturating_sub(range_ms);
+    if outer.count == 0 {
+        return Ok(Timeline { start: first, step_ms, count: 0 });
+    }
     Ok(Timeline::aligned(first, shift.apply(outer.end()), step_ms))
 }
 

@@ -170,10 +170,10 @@ fn without_labels(error: &str) -> String {
 /// What the user is not told, or told without a reason.
 fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String> {
     let got: BTreeSet<&String> = got.warnings.iter().chain(&got.infos).collect();
-    // What is counted over all evaluations depends on how often what occurs twice is evaluated.
-    let counts = !is_told_once(expr);
     // It does not look at elements without an info metric that they need.
     let skips = has(expr, &is_info);
+    // What is counted over all evaluations depends on how often what occurs twice is evaluated.
+    let counts = skips || !is_told_once(expr);
     let form = |text: &str| {
         let text = if counts { without_counts(text) } else { text.to_string() };
         match text.find(MIXED_SCHEMAS) {
