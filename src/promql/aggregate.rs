@@ -5,11 +5,12 @@
 use hashbrown::HashMap;
 
 use super::ast::{Aggregate, AggregateOp, ExprKind, Grouping, Span};
-use super::operator::{BoxOperator, Meta, Operator};
+use super::kept_names::keeps_metadata;
+use super::operator::{BoxOperator, Meta, Operator, is_metadata_label};
 use super::plan::Plan;
 use super::query::Query;
 use super::value::QueryError;
-use super::{distribution, fold, rank};
+use super::{distribution, fold, kept_names, rank};
 use crate::model::groups::LabelGroups;
 use crate::model::{Labels, METRIC_NAME};
 
@@ -22,26 +23,40 @@ pub fn build<'q>(
 ) -> Result<BoxOperator<'q>, QueryError> {
     use AggregateOp::*;
     let grouping = &aggregate.grouping;
-    // Of equal elements, the first are chosen.
-    let chooses = matches!(aggregate.op, Topk | Bottomk | Limitk | LimitRatio);
-    let operand = || plan.ordered(!chooses).vector(&aggregate.expr);
     match (aggregate.op, &aggregate.param) {
         (Topk | Bottomk | Limitk | LimitRatio, Some(param)) => {
             let rule = rank::Rule::new(plan, aggregate.op, param)?;
-            rank::build(plan, rule, operand()?, aggregate, span)
+            // Of equal elements, the first are chosen.
+            let inner = plan.ordered(true).vector(&aggregate.expr)?;
+            rank::build(plan, rule, inner, aggregate, span)
         }
         (Quantile, Some(param)) => {
             let phis = distribution::quantile_parameter(plan, param)?;
-            distribution::quantile(plan, phis, operand()?, aggregate)
+            distribution::quantile(plan, phis, operand(plan, aggregate, None)?, aggregate)
         }
         (CountValues, Some(param)) => {
             if let ExprKind::NotUtf8(shown) = &param.kind {
                 return Err(QueryError::Execution(format!("invalid label name {shown}")));
             }
             let label = plan.text(param)?;
-            distribution::count_values(plan, label, operand()?, grouping)
+            let inner = operand(plan, aggregate, Some(&label))?;
+            distribution::count_values(plan, label, inner, grouping)
         }
-        _ => fold::build(plan, aggregate, operand()?),
+        _ => fold::build(plan, aggregate, operand(plan, aggregate, None)?),
+    }
+}
+
+/// What is aggregated to values of groups, which may get a label.
+fn operand<'q>(
+    plan: &Plan<'q>,
+    aggregate: &Aggregate,
+    label: Option<&str>,
+) -> Result<BoxOperator<'q>, QueryError> {
+    let inner = plan.ordered(false).vector(&aggregate.expr)?;
+    let grouping = &aggregate.grouping;
+    match keeps_metadata(grouping) || label.is_some_and(is_metadata_label) {
+        true => kept_names::apart(plan, inner, grouping),
+        false => Ok(inner),
     }
 }
 
@@ -59,7 +74,7 @@ pub fn label_groups(
     }
     let labels = names.iter().map(|name| name.to_string()).collect();
     let grouping = Grouping { without: false, labels };
-    let Groups { series, of } = Groups::new(query, operator.series(), &grouping)?;
+    let Groups { series, of } = Groups::new(query, operator.series(), &grouping, false)?;
     let labels = series.into_iter().map(|meta| meta.labels).collect();
     Ok(LabelGroups { of: of.into_iter().map(|group| group as u32).collect(), labels })
 }
@@ -82,7 +97,7 @@ impl Groups {
         grouping: &Grouping,
     ) -> Result<Groups, QueryError> {
         let Some(groups) = Groups::without_labels(operator, grouping) else {
-            return Groups::new(query, operator.series(), grouping);
+            return Groups::new(query, operator.series(), grouping, keeps_metadata(grouping));
         };
         query.keep_labels(&groups.series)?;
         Ok(groups)
@@ -104,12 +119,16 @@ impl Groups {
         Some(Groups { series, of: found.of.into_iter().map(|group| group as usize).collect() })
     }
 
+    /// The groups of series. What one series loses is lost to the whole group; or, if `apart`, those that lose their name and
+    /// those that keep it are groups of their own.
+    ///
     /// # Errors
     /// The labels of the groups are over the budget, or nobody waits for the answer any more.
     pub fn new(
         query: &Query<'_>,
         series: &[Meta],
         grouping: &Grouping,
+        apart: bool,
     ) -> Result<Groups, QueryError> {
         let mut position: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups = Groups { series: Vec::new(), of: Vec::with_capacity(series.len()) };
@@ -118,9 +137,9 @@ impl Groups {
             query.check_at(index)?;
             key.clear();
             write_key(&meta.labels, grouping, &mut key);
+            key.push(u8::from(apart && meta.drop_name));
             let group = match position.get(&key) {
                 Some(group) => {
-                    // One member without a name of its own takes it from the group.
                     groups.series[*group].drop_name |= meta.drop_name;
                     *group
                 }

@@ -7,7 +7,8 @@ use super::aggregate::Groups;
 use super::ast::{Aggregate, Expr, Grouping};
 use super::column::Column;
 use super::functions::quantile::quantile as quantile_of;
-use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch};
+use super::kept_names::keeps_metadata;
+use super::operator::{BoxOperator, Materialized, Meta, Operator, Scratch, is_metadata_label};
 use super::plan::Plan;
 use super::query::{Held, column_cost, series_cost, values_cost};
 use super::select::CHECK_STEPS;
@@ -31,7 +32,9 @@ pub fn quantile<'q>(
     inner: BoxOperator<'q>,
     aggregate: &Aggregate,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping)?;
+    let grouping = &aggregate.grouping;
+    let apart = keeps_metadata(grouping);
+    let groups = Groups::new(plan.query, inner.series(), grouping, apart)?;
     let input = Materialized::of(plan.query, inner)?;
     if input.has_histograms() {
         plan.query.info(aggregate.expr.span, "ignored histogram in quantile aggregation");
@@ -241,7 +244,8 @@ pub fn count_values<'q>(
     }
     // A label that is not grouped by does not tell the values of a group apart; the name never is with `without`.
     let by_value = !grouping.without || !(label == METRIC_NAME || grouping.labels.contains(&label));
-    let groups = Groups::new(plan.query, inner.series(), &base)?;
+    let apart = keeps_metadata(&base) || is_metadata_label(&label);
+    let groups = Groups::new(plan.query, inner.series(), &base, apart)?;
     let Counts { mut values, held, .. } = count_in_groups(plan, inner.as_ref(), &groups, by_value)?;
     values.iter_mut().for_each(|(_, occurrences)| occurrences.merge());
     let meta = |((group, shown), _): &(Key, Occurrences)| {

@@ -13,7 +13,7 @@ use super::unique::same_labelset;
 use super::value::QueryError;
 use crate::model::Labels;
 
-/// No step yet.
+/// No step yet, and no signature.
 const NEVER: usize = usize::MAX;
 
 /// # Errors
@@ -55,8 +55,13 @@ struct Results<'q> {
     held: Held<'q>,
     of_pair: HashMap<Pair, usize>,
     of_meta: HashMap<Meta, usize>,
-    /// The step and the signature of the last match of each series, whether a filter kept its value or not.
+    /// Of each series, the one of the same labels that keeps the name where this one loses it, or the other way round. They take
+    /// turns. Itself, if there is none.
+    twins: Vec<usize>,
+    /// The signature of the first match of each series and the step of the last one, whether a filter kept its value or not.
     matched: Vec<(usize, usize)>,
+    /// The same of further signatures of a series: they may differ by labels that arithmetic drops.
+    matched_also: HashMap<(usize, usize), usize>,
 }
 
 impl<'q> Results<'q> {
@@ -67,7 +72,45 @@ impl<'q> Results<'q> {
             held: query.hold(0)?,
             of_pair: HashMap::new(),
             of_meta: HashMap::new(),
+            twins: Vec::new(),
             matched: Vec::new(),
+            matched_also: HashMap::new(),
+        })
+    }
+
+    /// Notes a match of a series and a signature; returns the step of the last one.
+    fn match_at(&mut self, result: usize, id: usize, step: usize) -> usize {
+        let result = result.min(self.twins[result]);
+        let (first, last) = &mut self.matched[result];
+        if *first == NEVER {
+            *first = id;
+        }
+        let last = if *first == id {
+            last
+        } else {
+            self.matched_also.entry((result, id)).or_insert(NEVER)
+        };
+        std::mem::replace(last, step)
+    }
+
+    fn add(&mut self, meta: Meta) {
+        let index = self.series.len();
+        let other = Meta { drop_name: !meta.drop_name, labels: meta.labels.clone() };
+        let twin = self.of_meta.get(&other).copied();
+        if let Some(twin) = twin {
+            self.twins[twin] = index;
+        }
+        self.twins.push(twin.unwrap_or(index));
+        self.series.push(meta);
+        self.columns.push(Column::default());
+        self.matched.push((NEVER, NEVER));
+    }
+
+    /// Has a series with these labels a value at this step?
+    fn is_taken(&self, result: usize, step: usize) -> bool {
+        [result, self.twins[result]].into_iter().any(|index| {
+            let column = &self.columns[index];
+            !column.values.is_empty() && column.contains(step)
         })
     }
 
@@ -186,8 +229,7 @@ impl Join<'_, '_> {
         }
         self.paired_at[id] = step;
         let result = self.result_of(pair);
-        let before = std::mem::replace(&mut self.results.matched[result], (step, id));
-        if before == (step, id) {
+        if self.results.match_at(result, id, step) == step {
             let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(QueryError::Execution(message.to_string()));
         }
@@ -198,13 +240,13 @@ impl Join<'_, '_> {
     }
 
     fn set(&mut self, result: usize, step: usize, element: Element) -> Result<(), QueryError> {
+        if self.results.is_taken(result, step) {
+            return Err(same_labelset());
+        }
         let column = &mut self.results.columns[result];
         if column.values.is_empty() {
             self.results.held.absorb(self.query.hold(column_cost(self.steps))?);
             column.reset(self.steps);
-        }
-        if column.contains(step) {
-            return Err(same_labelset());
         }
         if let Element::Histogram(histogram) = &element {
             self.results.held.absorb(self.query.hold(histogram.sample_cost())?);
@@ -223,9 +265,7 @@ impl Join<'_, '_> {
         let next = results.series.len();
         let result = *results.of_meta.entry(meta.clone()).or_insert(next);
         if result == next {
-            results.series.push(meta);
-            results.columns.push(Column::default());
-            results.matched.push((NEVER, NEVER));
+            results.add(meta);
         }
         results.of_pair.insert(pair, result);
         result

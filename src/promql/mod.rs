@@ -60,6 +60,7 @@ mod aggregate;
 mod distribution;
 mod fold;
 mod fold_histograms;
+mod kept_names;
 mod rank;
 
 #[cfg(test)]

@@ -56,9 +56,12 @@ fn sorted<'q>(
     compare: impl Fn(&Materialized<'q>, usize, usize) -> Ordering,
 ) -> Result<BoxOperator<'q>, QueryError> {
     if !plan.is_instant() {
-        let message =
-            "sort is ineffective for range queries since results are always ordered by labels";
-        plan.query.warn(span, message);
+        // A subquery may have no step at all.
+        if plan.timeline.count > 0 {
+            let message =
+                "sort is ineffective for range queries since results are always ordered by labels";
+            plan.query.warn(span, message);
+        }
         return Ok(inner);
     }
     let vector = Materialized::of(plan.query, inner)?;

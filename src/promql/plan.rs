@@ -77,9 +77,9 @@ impl<'q> Plan<'q> {
         Plan { shared, detects_resets, ..self.clone() }
     }
 
-    /// The same for an operand whose order is seen, or is not.
-    pub fn ordered(&self, any_order: bool) -> Plan<'q> {
-        Plan { any_order, ..self.clone() }
+    /// The same for an operand whose order can be seen, or cannot.
+    pub fn ordered(&self, is_seen: bool) -> Plan<'q> {
+        Plan { any_order: !is_seen, ..self.clone() }
     }
 
     /// The one step that stands for all of this timeline.

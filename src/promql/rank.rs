@@ -100,7 +100,7 @@ pub fn build<'q>(
     aggregate: &Aggregate,
     span: Span,
 ) -> Result<BoxOperator<'q>, QueryError> {
-    let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping)?;
+    let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping, false)?;
     let mut vector = Materialized::of(plan.query, inner)?;
     if rule.ignores_histograms() && vector.has_histograms() {
         let op = aggregate.op.as_str();

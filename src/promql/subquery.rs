@@ -2,6 +2,7 @@
 //! become the samples of a range vector. The inner columns are evaluated once for all windows of all outer steps.
 
 use super::ast::Subquery;
+use super::kept_names::together;
 use super::operator::{BoxOperator, Meta, Scratch};
 use super::plan::Plan;
 use super::query::{Query, column_cost};
@@ -31,7 +32,7 @@ impl<'q> SubqueryInput<'q> {
         let timeline = inner_timeline(query, subquery, plan.timeline, shift, range_ms)?;
         // A column of the inner timeline must fit the budget before one is made.
         drop(query.hold(column_cost(timeline.count))?);
-        let inner = plan.within_subquery(timeline).vector(&subquery.expr)?;
+        let inner = together(query, plan.within_subquery(timeline).vector(&subquery.expr)?)?;
         Ok(SubqueryInput { query, inner, timeline })
     }
 }
@@ -52,6 +53,9 @@ pub fn inner_timeline(
         None => query.options.default_step_ms,
     };
     let first = shift.apply(outer.start).saturating_sub(range_ms);
+    if outer.count == 0 {
+        return Ok(Timeline { start: first, step_ms, count: 0 });
+    }
     Ok(Timeline::aligned(first, shift.apply(outer.end()), step_ms))
 }
 

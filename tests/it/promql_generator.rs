@@ -38,7 +38,7 @@ pub struct Vocabulary {
     pub at: Words,
     /// ` anchored`, ` smoothed`, or nothing.
     pub extended: Words,
-    /// Are there calls of this function with extended ranges?
+    /// Are there calls of this function with ranges extended like this? Of an instant selector the function is empty.
     pub is_extended: fn(function: &str, modifier: &str) -> bool,
     /// Functions that occur more often than others.
     pub favourites: &'static [&'static str],
@@ -62,6 +62,10 @@ pub struct Generator<'g, 'b> {
 
 const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^", "atan2", "AtaN2"];
 const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
+
+/// What gives an answer at one time an order.
+const ORDERED: &[&str] =
+    &["sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "topk", "bottomk"];
 
 /// Every aggregation.
 pub const AGGREGATIONS: &[&str] = &[
@@ -107,6 +111,23 @@ impl<'g, 'b> Generator<'g, 'b> {
         };
         self.vectors.push(vector.clone());
         vector
+    }
+
+    /// An instant vector that comes in an order.
+    pub fn ordered(&mut self, depth: u32) -> String {
+        let below = depth.saturating_sub(1);
+        let op = self.choices.pick(ORDERED);
+        let ordered = match op {
+            "topk" | "bottomk" => self.aggregated(op, below),
+            "sort" | "sort_desc" => format!("{op}({})", self.vector(below)),
+            _ => {
+                let vector = self.vector(below);
+                let labels: Vec<String> =
+                    (0..1 + self.choices.below(2)).map(|_| self.string()).collect();
+                format!("{op}({vector}, {})", labels.join(", "))
+            }
+        };
+        if self.choices.one_in(4) { format!("+({ordered})") } else { ordered }
     }
 
     /// An expression whose value is a scalar.
@@ -165,7 +186,9 @@ impl<'g, 'b> Generator<'g, 'b> {
         match type_of(&narrowed) {
             Some(ValueType::Vector) if self.choices.one_in(2) => (plain, narrowed),
             Some(ValueType::Vector) => (narrowed, plain),
-            _ => (plain.clone(), plain),
+            _ if self.choices.one_in(2) => (plain.clone(), plain),
+            // The same elements, without their names.
+            _ => (format!("({plain} > 1)"), format!("abs({plain})")),
         }
     }
 
@@ -239,6 +262,10 @@ impl<'g, 'b> Generator<'g, 'b> {
 
     fn aggregation(&mut self, below: u32) -> String {
         let op = self.choices.pick(self.words.aggregations);
+        self.aggregated(op, below)
+    }
+
+    fn aggregated(&mut self, op: &str, below: u32) -> String {
         let param = match op {
             "topk" | "bottomk" | "quantile" | "limitk" | "limit_ratio" => self.scalar(below) + ", ",
             "count_values" => self.string() + ", ",
@@ -316,9 +343,13 @@ impl<'g, 'b> Generator<'g, 'b> {
 
     fn selector(&mut self) -> String {
         let series = self.word(self.words.series);
+        series + &self.extended("") + &self.time_modifiers()
+    }
+
+    fn extended(&mut self, function: &str) -> String {
         let extended = self.word(self.words.extended);
-        let anchored = extended.to_lowercase().contains("anchored");
-        series + if anchored { "" } else { &extended } + &self.time_modifiers()
+        let takes = (self.words.is_extended)(function, extended.trim());
+        if takes { extended } else { String::new() }
     }
 
     /// A range selector or a subquery.
@@ -332,9 +363,7 @@ impl<'g, 'b> Generator<'g, 'b> {
             return format!("{inner}[{range}:{step}]{}", self.time_modifiers());
         }
         let (series, range) = (self.word(self.words.series), self.word(self.words.range));
-        let extended = self.word(self.words.extended);
-        let takes = (self.words.is_extended)(function, extended.trim());
-        let extended = if takes { extended } else { String::new() };
+        let extended = self.extended(function);
         format!("{series}[{range}]{extended}{}", self.time_modifiers())
     }
 }

@@ -1,6 +1,7 @@
 //! The engine agrees with the [`super::oracle`].
 //!
-//! `SILVERBACK_ORACLE_CASES` says how many expressions to try, if not [`CASES`].
+//! `SILVERBACK_ORACLE_CASES` says how many expressions to try, if not [`CASES`]; `SILVERBACK_ORACLE_BYTES` names the one to
+//! try, as failures and the files of the fuzzer show it in hexadecimal.
 
 use std::fmt;
 
@@ -27,6 +28,10 @@ impl fmt::Debug for Bytes {
 
 /// Tries one in `share` of the cases.
 pub fn run_cases(share: u32, flaw: impl Fn(&[u8]) -> Option<String>) {
+    if let Ok(hexadecimal) = std::env::var("SILVERBACK_ORACLE_BYTES") {
+        assert_eq!(flaw(&bytes_of(&hexadecimal)), None);
+        return;
+    }
     let count = std::env::var("SILVERBACK_ORACLE_CASES").ok().and_then(|count| count.parse().ok());
     let config = ProptestConfig {
         failure_persistence: None,
@@ -40,6 +45,12 @@ pub fn run_cases(share: u32, flaw: impl Fn(&[u8]) -> Option<String>) {
     if let Err(error) = TestRunner::new(config).run(&bytes, test) {
         panic!("{error}");
     }
+}
+
+fn bytes_of(hexadecimal: &str) -> Vec<u8> {
+    let pairs = hexadecimal.trim().as_bytes().chunks(2);
+    let digits = pairs.map(|pair| std::str::from_utf8(pair).unwrap());
+    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use silverback::model::MatchOp;
 use silverback::promql::ast::{Expr, ExprKind};
 
-use super::calls::unwrapped;
+use super::tree::unwrapped;
 use super::value::{Element, NAME, Value};
 
 /// With the labels that what is not there would have had.

@@ -36,12 +36,6 @@ impl Oracle<'_> {
             (Topk | Bottomk | Limitk, _) => self.check_number(param)?,
             _ => {}
         }
-        // Whether a name goes is said of a group, not of a group at one time.
-        let by_name =
-            !aggregate.grouping.without && aggregate.grouping.labels.contains(&NAME.into());
-        if by_name && self.delayed_name_removal && aggregate.expr.to_string().contains(" or ") {
-            self.doubtful.set(true);
-        }
         let mut groups: BTreeMap<LabelMap, Vec<Element>> = BTreeMap::new();
         for element in vector? {
             groups.entry(key(&element.labels, &aggregate.grouping)).or_default().push(element);
@@ -135,8 +129,9 @@ impl Oracle<'_> {
                 Value::Histogram(histogram) => histogram.to_string(),
             };
             element.labels.insert(label.to_string(), text);
-            // A name that was asked for is no longer that of the metric.
-            let drops_name = element.drops_name && label != NAME;
+            // A name that was asked for, and is there, is no longer that of the metric.
+            let names = label == NAME && !grouping.without;
+            let drops_name = element.drops_name && !names;
             let count = counts.entry(key(&element.labels, &grouping)).or_default();
             *count = (count.0 + 1.0, count.1 || drops_name);
         }

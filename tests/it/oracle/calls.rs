@@ -4,7 +4,11 @@ use silverback::promql::ast::{Call, Expr, ExprKind};
 
 use super::absent;
 use super::eval::Oracle;
+use super::tree::unwrapped;
 use super::value::{Answer, Element, LabelMap, NAME, Result, Value};
+
+/// Beyond this an angle hangs on its last digits.
+const TURNS_MAX: f64 = 1e5;
 
 impl Oracle<'_> {
     /// A call without a range vector.
@@ -27,10 +31,7 @@ impl Oracle<'_> {
                 let floats: Vec<f64> = vector.iter().filter_map(|e| e.value.float()).collect();
                 Answer::Scalar(if let [one] = floats[..] { one } else { f64::NAN })
             }
-            "vector" => {
-                let value = Value::Float(scalar(0)?);
-                Answer::Vector(vec![Element { labels: LabelMap::new(), drops_name: false, value }])
-            }
+            "vector" => Answer::Vector(of_scalar(scalar(0)?)),
             "absent" => Answer::Vector(absent::of(vector(0)?.is_empty(), &args[0])),
             "timestamp" => return self.timestamp(&args[0], time),
             "start_timestamp" => return self.start_timestamp(&args[0], time),
@@ -43,16 +44,10 @@ impl Oracle<'_> {
             }
             "label_replace" | "label_join" => return self.relabelled(call, time),
             name if is_date(name) => {
-                let now = || vec![(seconds(time), LabelMap::new())];
-                let Some(arg) = args.first() else {
-                    let results = now().into_iter().map(|(at, labels)| Element {
-                        labels,
-                        drops_name: false,
-                        value: Value::Float(self.date(name, at)),
-                    });
-                    return Ok(Answer::Vector(results.collect()));
+                let vector = match args.first() {
+                    Some(arg) => self.vector(arg, time)?,
+                    None => of_scalar(seconds(time)),
                 };
-                let vector = self.vector(arg, time)?;
                 return self
                     .map(vector, |value| Some(Value::Float(self.date(name, value.float()?))));
             }
@@ -78,10 +73,13 @@ impl Oracle<'_> {
             "sort is ineffective for range queries since results are always ordered by labels";
         // Whether the one time of what is pinned is a range is not said.
         let is_pinned = expr.to_string().contains('@') || !self.has_selector(expr);
-        match self.start == self.end || is_pinned {
-            true if self.is_range_query => self.notes.borrow_mut().may_warn(text),
-            true => {}
-            false => self.notes.borrow_mut().warn(expr.span.start, text),
+        let (first, last) = self.times.get();
+        let mut notes = self.notes.borrow_mut();
+        match (first == last, is_pinned) {
+            (true, _) if self.is_range_query => notes.may_warn(text),
+            (true, _) => {}
+            (false, true) => notes.may_warn(text),
+            (false, false) => notes.warn(expr.span.start, text),
         }
     }
 
@@ -169,6 +167,7 @@ impl Oracle<'_> {
         match name {
             "ceil" | "floor" => self.compared(value, value.round()),
             "sgn" => self.compared(value, 0.0),
+            "sin" | "cos" | "tan" if value.abs() > TURNS_MAX => self.shown(value),
             "round" => {
                 let steps = value / param(0);
                 self.compared(steps, steps.floor() + 0.5);
@@ -210,6 +209,10 @@ impl Oracle<'_> {
     }
 }
 
+fn of_scalar(value: f64) -> Vec<Element> {
+    vec![Element { labels: LabelMap::new(), drops_name: false, value: Value::Float(value) }]
+}
+
 fn is_date(name: &str) -> bool {
     name.starts_with("day") || matches!(name, "year" | "month" | "hour" | "minute")
 }
@@ -223,12 +226,4 @@ fn lower(a: f64, b: f64) -> f64 {
         false if a == b => b,
         _ => a.min(b),
     }
-}
-
-/// Without the parentheses around it.
-pub fn unwrapped(mut expr: &Expr) -> &Expr {
-    while let ExprKind::Paren(inner) = &expr.kind {
-        expr = inner;
-    }
-    expr
 }

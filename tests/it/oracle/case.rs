@@ -38,9 +38,13 @@ impl Case {
         let choices = &mut Choices::of(for_query);
         let frame = Frame::of(choices);
         let depth = 1 + choices.below(DEPTH) as u32;
-        let is_scalar = choices.one_in(10);
+        let kind = choices.weighted(&[7, 2, 1]);
         let mut generator = Generator::new(choices, &VOCABULARY);
-        let text = if is_scalar { generator.scalar(depth) } else { generator.vector(depth) };
+        let text = match kind {
+            0 => generator.vector(depth),
+            1 => generator.ordered(depth),
+            _ => generator.scalar(depth),
+        };
         Case { data: data(&mut Choices::of(for_data)), text, frame }
     }
 }

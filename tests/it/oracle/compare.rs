@@ -14,7 +14,9 @@ use super::case::{Case, Frame};
 use super::data::source;
 use super::eval::Oracle;
 use super::notes::Notes;
-use super::outcome::{Outcome, difference, outcome, with};
+use super::order::Order;
+use super::outcome::{Outcome, difference, elements, outcome, with};
+use super::tree::has;
 use super::value::{Data, Failure};
 
 /// The step of subqueries that name none.
@@ -72,25 +74,13 @@ pub struct Expected {
     possible: BTreeSet<String>,
     /// All that is wrong anywhere.
     failures: BTreeSet<String>,
+    order: Order,
     /// The last bit of a number has decided something.
     pub doubtful: bool,
 }
 
 pub fn expected(data: &Data, expr: &Expr, frame: &Frame, steps: Steps) -> Expected {
-    let oracle = Oracle {
-        data,
-        lookback_ms: frame.lookback_ms,
-        default_step_ms: DEFAULT_STEP_MS,
-        start: steps.start,
-        end: steps.end,
-        step_ms: steps.step_ms,
-        is_range_query: steps.step_ms != 0,
-        delayed_name_removal: frame.delayed_name_removal,
-        use_start_timestamps: frame.use_start_timestamps,
-        notes: RefCell::new(Notes::default()),
-        failures: RefCell::new(BTreeSet::new()),
-        doubtful: Cell::new(false),
-    };
+    let oracle = oracle(data, frame, steps);
     let mut outcome = Ok(Outcome::new());
     let mut time = steps.start;
     while time <= steps.end {
@@ -101,21 +91,43 @@ pub fn expected(data: &Data, expr: &Expr, frame: &Frame, steps: Steps) -> Expect
     }
     let (certain, possible) = oracle.notes.into_inner().sentences();
     let failures = oracle.failures.into_inner();
-    Expected { outcome, certain, possible, failures, doubtful: oracle.doubtful.get() }
+    let doubtful = oracle.doubtful.get();
+    let order = match steps.step_ms {
+        0 => Order::of(&self::oracle(data, frame, steps), expr, steps.start),
+        _ => Order::Open,
+    };
+    Expected { outcome, certain, possible, failures, order, doubtful }
+}
+
+fn oracle<'d>(data: &'d Data, frame: &Frame, steps: Steps) -> Oracle<'d> {
+    Oracle {
+        data,
+        lookback_ms: frame.lookback_ms,
+        default_step_ms: DEFAULT_STEP_MS,
+        start: steps.start,
+        end: steps.end,
+        step_ms: steps.step_ms,
+        is_range_query: steps.step_ms != 0,
+        delayed_name_removal: frame.delayed_name_removal,
+        use_start_timestamps: frame.use_start_timestamps,
+        times: Cell::new((steps.start, steps.end)),
+        grids: RefCell::default(),
+        notes: RefCell::new(Notes::default()),
+        failures: RefCell::new(BTreeSet::new()),
+        doubtful: Cell::new(false),
+    }
 }
 
 fn flaw(expected: Expected, got: Got, expr: &Expr) -> Option<String> {
     let flaw = match (&expected.outcome, &got) {
-        (Ok(wanted), Ok(got)) => {
-            difference(wanted, &outcome(got)).or_else(|| untold(&expected, got, expr))
-        }
+        (Ok(wanted), Ok(got)) => difference(wanted, &outcome(got))
+            .or_else(|| expected.order.flaw(&elements(got)))
+            .or_else(|| untold(&expected, got, expr)),
         (_, Err(QueryError::Execution(text))) if is_expected(text, &expected.failures) => None,
         // Where operands are wrong the oracle does not see whether what comes of them collides.
         (Err(_), Err(QueryError::Execution(text))) if is_collision(text) && has(expr, &joins) => {
             None
         }
-        // It evaluates a subquery over all windows at once, also at times between windows.
-        (Ok(_), Err(QueryError::Execution(_))) if has(expr, &is_subquery) => None,
         // It looks at info metrics about targets whether they have elements at that time or not.
         (_, Err(QueryError::Execution(text))) if is_about_info(text) && has(expr, &is_info) => None,
         // It does not look at elements without an info metric that they need, so it does not see what is wrong with them.
@@ -136,6 +148,7 @@ fn is_collision(error: &str) -> bool {
     error.starts_with("vector cannot contain metrics with the same labelset")
         || error.starts_with("found duplicate series for the match group")
         || error.starts_with("multiple matches for labels")
+        || error.starts_with("conflicting label")
 }
 
 fn is_about_info(error: &str) -> bool {
@@ -157,11 +170,10 @@ fn without_labels(error: &str) -> String {
 /// What the user is not told, or told without a reason.
 fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String> {
     let got: BTreeSet<&String> = got.warnings.iter().chain(&got.infos).collect();
-    let has_subquery = has(expr, &is_subquery);
-    // What is counted over all evaluations depends on how often what occurs twice is evaluated.
-    let counts = has_subquery || !is_told_once(expr);
     // It does not look at elements without an info metric that they need.
     let skips = has(expr, &is_info);
+    // What is counted over all evaluations depends on how often what occurs twice is evaluated.
+    let counts = skips || !is_told_once(expr);
     let form = |text: &str| {
         let text = if counts { without_counts(text) } else { text.to_string() };
         match text.find(MIXED_SCHEMAS) {
@@ -174,13 +186,11 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
     let told: BTreeSet<String> = got.iter().map(|text| form(text)).collect();
     let certain: BTreeSet<String> = expected.certain.iter().map(|text| form(text)).collect();
     let missing = certain.iter().find(|text| {
-        // A subquery may have one time only, which is not said to be a range.
-        let is_of_order = text.contains("sort is ineffective") && has_subquery;
         // What it is not certain to tell may be told first.
         let sentence = without_place(text);
-        let is_told_earlier = (has_subquery || expected.possible.contains(sentence))
+        let is_told_earlier = expected.possible.contains(sentence)
             && told.iter().any(|told| without_place(told) == sentence);
-        !told.contains(*text) && !skips && !is_of_order && !is_told_earlier
+        !told.contains(*text) && !skips && !is_told_earlier
     });
     let may_be_told = |text: &String| {
         certain.contains(text)
@@ -188,8 +198,7 @@ fn untold(expected: &Expected, got: &EngineAnswer, expr: &Expr) -> Option<String
             // Whoever counts only is told of resets that storage did not note.
             || (text.contains("conflicting counter resets") && has(expr, &is_count))
     };
-    // It evaluates subqueries also at times between windows.
-    let extra = told.iter().find(|text| !may_be_told(text) && !has_subquery);
+    let extra = told.iter().find(|text| !may_be_told(text));
     match (missing, extra) {
         (Some(text), _) => Some(format!("not told: {text}; told {told:?}")),
         (_, Some(text)) => Some(format!("told: {text}; wanted {certain:?}")),
@@ -218,10 +227,6 @@ fn is_told_once(expr: &Expr) -> bool {
     calls.iter().sum::<usize>() <= 1 && !text.contains('@')
 }
 
-fn is_subquery(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Subquery(_))
-}
-
 /// Do elements meet others here?
 fn joins(expr: &Expr) -> bool {
     match &expr.kind {
@@ -247,21 +252,4 @@ fn is_info(expr: &Expr) -> bool {
 
 fn is_count(expr: &Expr) -> bool {
     is_call(expr, &["histogram_count", "histogram_sum", "histogram_avg"])
-}
-
-/// Is this so of the expression or of a part of it?
-fn has(expr: &Expr, is_so: &impl Fn(&Expr) -> bool) -> bool {
-    is_so(expr)
-        || match &expr.kind {
-            ExprKind::Binary(binary) => has(&binary.lhs, is_so) || has(&binary.rhs, is_so),
-            ExprKind::Call(call) => call.args.iter().any(|arg| has(arg, is_so)),
-            ExprKind::Aggregate(aggregate) => {
-                let param = aggregate.param.as_ref();
-                has(&aggregate.expr, is_so) || param.is_some_and(|param| has(param, is_so))
-            }
-            ExprKind::Subquery(subquery) => has(&subquery.expr, is_so),
-            ExprKind::Unary(unary) => has(&unary.expr, is_so),
-            ExprKind::Paren(inner) => has(inner, is_so),
-            _ => false,
-        }
 }

@@ -6,7 +6,7 @@ use silverback::read::memory::{MemorySample, MemorySource, MemoryValue};
 use silverback::sync::Arc;
 
 use super::samples::{Kind, Shape, points};
-use super::value::{Data, LabelMap, NAME, Value};
+use super::value::{Data, LabelMap, NAME, Value, metric};
 use crate::choices::Choices;
 
 /// Upper bounds as labels; the last is none.
@@ -19,7 +19,7 @@ struct Builder<'c, 'b> {
 
 /// Series with the labels `instance` and `job`, and some more.
 pub fn data(choices: &mut Choices<'_>) -> Data {
-    let mut builder = Builder { choices, data: Data::new() };
+    let mut builder = Builder { choices: &mut *choices, data: Data::new() };
     for (name, kind) in [
         ("a", Kind::Gauge),
         ("c", Kind::Counter),
@@ -40,7 +40,40 @@ pub fn data(choices: &mut Choices<'_>) -> Data {
             builder.add(Kind::Info, &labels);
         }
     }
-    builder.data
+    // A number after the others, a text between them.
+    for name in ["a", "c_total"] {
+        builder.add(Kind::Gauge, &[(NAME, name), ("instance", "10"), ("job", "1")]);
+    }
+    let data = builder.data;
+    described(data, choices)
+}
+
+/// The same series, of which some say what they are.
+fn described(data: Data, choices: &mut Choices<'_>) -> Data {
+    let described = choices.weighted(&[5, 1, 1, 1]);
+    let choices = &mut Choices::seeded(choices.below(1 << 16) as u64);
+    let mut all = Data::new();
+    for (mut labels, points) in data {
+        let kind = if metric(&labels).starts_with('c') { "counter" } else { "gauge" };
+        let (kind, unit) = match described {
+            0 => ("", ""),
+            1 => (kind, "s"),
+            // Also several of one metric.
+            2 => (choices.pick(&["", kind]), choices.pick(&["", "", "s"])),
+            _ => (kind, ""),
+        };
+        if described == 3 && choices.one_in(4) {
+            // The series of before, beside the one that says so.
+            all.insert(labels.clone(), points.clone());
+        }
+        for (name, value) in [("__type__", kind), ("__unit__", unit)] {
+            if !value.is_empty() {
+                labels.insert(name.to_string(), value.to_string());
+            }
+        }
+        all.insert(labels, points);
+    }
+    all
 }
 
 impl Builder<'_, '_> {

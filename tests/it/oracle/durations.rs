@@ -5,31 +5,21 @@ use silverback::promql::ast::{
 };
 
 use super::eval::Oracle;
+use super::tree::children;
 use super::value::Result;
 
 impl Oracle<'_> {
     /// What is wrong with a duration is wrong also where nothing is evaluated.
     pub fn check_durations(&self, expr: &Expr) -> Result<()> {
         match &expr.kind {
-            ExprKind::Matrix(matrix) => self.positive_ms(&matrix.range).map(drop),
+            ExprKind::Matrix(matrix) => drop(self.positive_ms(&matrix.range)?),
             ExprKind::Subquery(subquery) => {
                 self.positive_ms(&subquery.range)?;
                 subquery.step.as_ref().map_or(Ok(1), |step| self.positive_ms(step))?;
-                self.check_durations(&subquery.expr)
             }
-            ExprKind::Call(call) => call.args.iter().try_for_each(|arg| self.check_durations(arg)),
-            ExprKind::Aggregate(aggregate) => {
-                let param = aggregate.param.iter();
-                param.chain([&aggregate.expr]).try_for_each(|expr| self.check_durations(expr))
-            }
-            ExprKind::Binary(binary) => {
-                self.check_durations(&binary.lhs)?;
-                self.check_durations(&binary.rhs)
-            }
-            ExprKind::Unary(unary) => self.check_durations(&unary.expr),
-            ExprKind::Paren(inner) => self.check_durations(inner),
-            _ => Ok(()),
+            _ => {}
         }
+        children(expr).into_iter().try_for_each(|child| self.check_durations(child))
     }
 
     pub fn shifted(&self, modifiers: &TimeModifiers, time: i64) -> Result<i64> {

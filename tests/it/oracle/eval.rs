@@ -1,15 +1,17 @@
 //! The walk over the tree, for one point in time.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use silverback::promql::ast::{Call, Expr, ExprKind, ValueType};
 
 use super::absent;
 use super::notes::{Limited, Notes};
 use super::range::{self, Window};
-use super::selectors::Windows;
-use super::value::{Answer, Data, Element, Failure, LabelMap, NAME, Result, Track, Value, metric};
+use super::selectors::{Grid, GridKey, Windows};
+use super::value::{
+    Answer, Data, Element, Failure, LabelMap, Result, Track, Value, metric, without_metadata,
+};
 
 pub struct Oracle<'d> {
     pub data: &'d Data,
@@ -22,6 +24,10 @@ pub struct Oracle<'d> {
     pub is_range_query: bool,
     pub delayed_name_removal: bool,
     pub use_start_timestamps: bool,
+    /// The first and the last time at which what is evaluated now is evaluated: those of the query, or of a subquery.
+    pub times: Cell<(i64, i64)>,
+    /// What subqueries gave so far.
+    pub grids: RefCell<BTreeMap<GridKey, Grid>>,
     pub notes: RefCell<Notes>,
     /// Everything that is wrong somewhere: which of it is found first is not said.
     pub failures: RefCell<BTreeSet<String>>,
@@ -32,13 +38,13 @@ pub struct Oracle<'d> {
 impl Oracle<'_> {
     /// The answer as the user sees it.
     pub fn answer(&self, expr: &Expr, time: i64) -> Result<Answer> {
-        let durations = self.check_durations(expr);
+        let checked = self.check_durations(expr).and(self.check_modifiers(expr));
         let answer = self.eval(expr, time);
-        durations?;
+        checked?;
         Ok(match answer? {
             Answer::Vector(mut vector) => {
-                for element in vector.iter_mut().filter(|element| element.drops_name) {
-                    element.labels.remove(NAME);
+                for element in &mut vector {
+                    element.labels = element.final_labels();
                 }
                 Answer::Vector(self.unique(vector)?)
             }
@@ -107,6 +113,10 @@ impl Oracle<'_> {
         let windows = self.windows(&call.args[index], time);
         let others = call.args.iter().enumerate().filter(|(other, _)| *other != index);
         let args: Result<Vec<f64>> = others.map(|(_, arg)| self.scalar(arg, time)).collect();
+        if let (Err(_), Ok(args)) = (&windows, &args) {
+            // Either may be found first.
+            self.check_factors(name, args)?;
+        }
         let (windows, args) = (windows?, args?);
         if name == "absent_over_time" {
             return Ok(Answer::Vector(absent::of(windows.tracks.is_empty(), &call.args[index])));
@@ -200,7 +210,7 @@ impl Oracle<'_> {
     pub fn without_name(&self, mut element: Element) -> Element {
         match self.delayed_name_removal {
             true => element.drops_name = true,
-            false => drop(element.labels.remove(NAME)),
+            false => element.labels = without_metadata(element.labels),
         }
         element
     }
@@ -217,7 +227,7 @@ impl Oracle<'_> {
         Ok(vector)
     }
 
-    /// All digits of a number become text.
+    /// All digits of a number count, as where they become text.
     pub fn shown(&self, value: f64) {
         if value.is_finite() && !is_round(value) {
             self.doubtful.set(true);

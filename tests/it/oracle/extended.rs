@@ -2,17 +2,23 @@
 
 use silverback::model::Histogram;
 use silverback::model::histogram::ResetHint;
+use silverback::promql::ast::{Call, Expr, ExprKind};
 
 use super::eval::Oracle;
 use super::range::{self, Window};
 use super::rates::lost;
-use super::value::{Point, Value};
+use super::tree::{children, unwrapped};
+use super::value::{Point, Result, Value};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edges {
     Anchored,
     Smoothed,
 }
+
+/// The functions of windows with such edges.
+pub const ANCHORED: &[&str] = &["changes", "delta", "increase", "rate", "resets"];
+pub const SMOOTHED: &[&str] = &["delta", "increase", "rate"];
 
 /// The samples between two edges: the first lies at the left one or before, if there is one, the last at the right one or,
 /// smoothed, after it.
@@ -46,6 +52,41 @@ fn between<'p>(window: &Window<'p>, edges: Edges) -> Option<Between<'p>> {
 }
 
 impl Oracle<'_> {
+    /// All that is wrong with where the modifiers stand.
+    pub fn check_modifiers(&self, expr: &Expr) -> Result<()> {
+        let mut checked = Ok(());
+        if let ExprKind::Selector(selector) = &expr.kind
+            && selector.anchored
+        {
+            checked = self.fail("anchored modifier can only be used with range selectors");
+        }
+        if let ExprKind::Call(call) = &expr.kind {
+            checked = call.args.iter().try_for_each(|arg| self.check_window(call, arg));
+        }
+        // All of it, since it is not said which is found first.
+        children(expr)
+            .into_iter()
+            .map(|child| self.check_modifiers(child))
+            .fold(checked, Result::and)
+    }
+
+    fn check_window(&self, call: &Call, arg: &Expr) -> Result<()> {
+        let ExprKind::Matrix(matrix) = &unwrapped(arg).kind else { return Ok(()) };
+        let selector = &matrix.selector;
+        let (modifier, allowed) = match (selector.anchored, selector.smoothed) {
+            (true, _) => ("anchored", ANCHORED),
+            (_, true) => ("smoothed", SMOOTHED),
+            _ => return Ok(()),
+        };
+        let (name, list) = (call.function.name, allowed.join(", "));
+        match allowed.contains(&name) {
+            true => Ok(()),
+            false => self.fail(format!(
+                "{modifier} modifier can only be used with: {list} - not with {name}"
+            )),
+        }
+    }
+
     /// A function of a window with such edges.
     pub fn between_edges(&self, name: &str, window: &Window<'_>, edges: Edges) -> Option<Value> {
         if matches!(name, "changes" | "resets") {

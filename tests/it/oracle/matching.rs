@@ -6,7 +6,7 @@ use silverback::promql::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
 
 use super::binary::is_trim;
 use super::eval::Oracle;
-use super::value::{Answer, Element, LabelMap, NAME, Result, Value};
+use super::value::{Answer, Element, LabelMap, NAME, Result, Value, without_metadata};
 
 impl Oracle<'_> {
     pub fn vectors(&self, binary: &Binary, lhs: Vec<Element>, rhs: Vec<Element>) -> Result<Answer> {
@@ -127,7 +127,7 @@ fn filled(key: &LabelMap, value: f64) -> Element {
 fn result_labels(binary: &Binary, many: &LabelMap, one: &LabelMap) -> LabelMap {
     let (matching, mut labels) = (&binary.matching, many.clone());
     if !binary.op.is_comparison() && !is_trim(binary.op) {
-        labels.remove(NAME);
+        labels = without_metadata(labels);
     }
     if matching.cardinality == Cardinality::OneToOne {
         labels.retain(|label, _| matching.on == matching.labels.contains(label));

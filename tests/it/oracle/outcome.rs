@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use silverback::model::histogram::Buckets;
 use silverback::model::{Histogram, Labels};
-use silverback::promql::value::{self as engine_value, Answer as EngineAnswer};
+use silverback::promql::value::{self as engine_value, Answer as EngineAnswer, VectorElement};
 
 use super::value::{Answer, LabelMap, Value};
 
@@ -33,8 +33,7 @@ pub fn with(mut outcome: Outcome, answer: Answer, time: i64) -> Outcome {
 pub fn outcome(answer: &EngineAnswer) -> Outcome {
     let mut outcome = Outcome::new();
     let mut put = |labels: &Labels, time: i64, value: Value| {
-        let labels = labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        outcome.entry(labels.collect()).or_default().insert(time, value);
+        outcome.entry(label_map(labels)).or_default().insert(time, value);
     };
     match &answer.value {
         engine_value::Value::Scalar { timestamp, value } => {
@@ -42,13 +41,7 @@ pub fn outcome(answer: &EngineAnswer) -> Outcome {
         }
         engine_value::Value::Vector(vector) => {
             for element in vector {
-                let value = match &element.value {
-                    engine_value::Element::Float(value) => Value::Float(*value),
-                    engine_value::Element::Histogram(one) => {
-                        Value::Histogram(Histogram::clone(one))
-                    }
-                };
-                put(&element.labels, element.timestamp, value);
+                put(&element.labels, element.timestamp, value(element));
             }
         }
         engine_value::Value::Matrix(matrix) => {
@@ -65,6 +58,23 @@ pub fn outcome(answer: &EngineAnswer) -> Outcome {
         engine_value::Value::String { .. } => {}
     }
     outcome
+}
+
+/// The elements of an answer at one time, in their order.
+pub fn elements(answer: &EngineAnswer) -> Vec<(LabelMap, Value)> {
+    let engine_value::Value::Vector(vector) = &answer.value else { return Vec::new() };
+    vector.iter().map(|element| (label_map(&element.labels), value(element))).collect()
+}
+
+fn label_map(labels: &Labels) -> LabelMap {
+    labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn value(element: &VectorElement) -> Value {
+    match &element.value {
+        engine_value::Element::Float(value) => Value::Float(*value),
+        engine_value::Element::Histogram(one) => Value::Histogram(Histogram::clone(one)),
+    }
 }
 
 pub fn difference(wanted: &Outcome, got: &Outcome) -> Option<String> {

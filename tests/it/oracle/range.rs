@@ -106,7 +106,7 @@ fn total(oracle: &Oracle<'_>, name: &str, window: &Window<'_>) -> Option<Value> 
         return None;
     }
     let Some((first, others)) = histograms.split_first() else {
-        let (sum, count) = (values.iter().sum::<f64>(), values.len() as f64);
+        let (sum, count) = (values.iter().fold(0.0, |sum, value| sum + value), values.len() as f64);
         return Some(Value::Float(if name == "sum_over_time" { sum } else { sum / count }));
     };
     let mut sum = HistogramSum::new(first);
@@ -129,6 +129,32 @@ pub fn note_combined(notes: &mut Notes, combined: Combined, place: u32) {
     }
 }
 
+impl Oracle<'_> {
+    /// Those of `double_exponential_smoothing`.
+    pub fn check_factors(&self, name: &str, args: &[f64]) -> Result<()> {
+        if name != "double_exponential_smoothing" {
+            return Ok(());
+        }
+        for (what, factor) in [("smoothing", args[0]), ("trend", args[1])] {
+            if factor <= 0.0 || factor >= 1.0 {
+                return self.fail(format!("invalid {what} factor"));
+            }
+        }
+        Ok(())
+    }
+
+    /// [`line`], which is level or is not.
+    fn slope(&self, points: &[(i64, f64)], at: i64) -> (f64, f64) {
+        let (slope, value) = line(points, at);
+        let is_level = points.iter().all(|point| point.1 == points[0].1);
+        if slope.abs() < 1e-12 && !is_level {
+            // Nothing, or what rounding leaves.
+            self.doubtful.set(true);
+        }
+        (slope, value)
+    }
+}
+
 /// Functions that see floats only.
 fn of_floats(
     oracle: &Oracle<'_>,
@@ -137,13 +163,7 @@ fn of_floats(
     args: &[f64],
 ) -> Result<Option<f64>> {
     let (points, values) = (window.floats(), window.values());
-    if name == "double_exponential_smoothing" {
-        for (what, factor) in [("smoothing", args[0]), ("trend", args[1])] {
-            if factor <= 0.0 || factor >= 1.0 {
-                return oracle.fail(format!("invalid {what} factor"));
-            }
-        }
-    }
+    oracle.check_factors(name, args)?;
     if points.is_empty() {
         return Ok(None);
     }
@@ -172,9 +192,9 @@ fn of_floats(
             quantile(0.5, &distances)
         }
         "deriv" | "predict_linear" if points.len() < 2 => return Ok(None),
-        "deriv" => line(&points, points[0].0).0,
+        "deriv" => oracle.slope(&points, points[0].0).0,
         "predict_linear" => {
-            let (slope, intercept) = line(&points, window.time);
+            let (slope, intercept) = oracle.slope(&points, window.time);
             slope * args[0] + intercept
         }
         "double_exponential_smoothing" if points.len() < 2 => return Ok(None),

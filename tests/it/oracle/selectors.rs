@@ -1,13 +1,22 @@
 //! Selectors and subqueries: every sample there is is looked at, for every time anew.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use silverback::model::Matcher;
 use silverback::model::histogram::ResetHint;
-use silverback::promql::ast::{Expr, ExprKind, MatrixSelector, Selector, Subquery};
-use std::collections::BTreeMap;
+use silverback::promql::ast::{Expr, ExprKind, MatrixSelector, Selector, Span, Subquery};
 
 use super::eval::Oracle;
 use super::extended::Edges;
 use super::value::{Element, LabelMap, Point, Result, Track, Value, metric};
+
+/// What an expression gives at all times of a subquery: from the first window of all to the last one, also between windows.
+/// For what is wrong or has to be told there, it does not matter whether a window holds it.
+pub type Grid = Rc<Vec<(i64, Result<Vec<Element>>)>>;
+
+/// A subquery, and where its windows begin and end. Whoever asks again is not told again.
+pub type GridKey = (Span, i64, i64);
 
 /// A range vector at one time, and its edges; the left one is excluded.
 pub struct Windows {
@@ -75,7 +84,7 @@ impl Oracle<'_> {
         let inner = match &expr.kind {
             ExprKind::Paren(inner) => self.windows(inner, time),
             ExprKind::Matrix(matrix) => self.range(matrix, time),
-            ExprKind::Subquery(subquery) => self.subquery(subquery, time),
+            ExprKind::Subquery(subquery) => self.subquery(expr, subquery, time),
             _ => self.fail("not a range vector"),
         };
         Ok(Windows { place: expr.span.start, ..inner? })
@@ -103,29 +112,51 @@ impl Oracle<'_> {
         Ok(Windows { tracks, start, end, edges, place: 0 })
     }
 
-    fn subquery(&self, subquery: &Subquery, time: i64) -> Result<Windows> {
+    fn grid(&self, key: GridKey, expr: &Expr, step_ms: i64) -> Grid {
+        if let Some(known) = self.grids.borrow().get(&key) {
+            return known.clone();
+        }
+        let times = multiples((key.1, key.2), step_ms);
+        let outer = self.times.get();
+        self.times.set((times.first().map_or(0, |at| *at), times.last().map_or(0, |at| *at)));
+        let grid = times.into_iter().map(|at| (at, self.vector(expr, at))).collect();
+        self.times.set(outer);
+        self.grids.borrow_mut().entry(key).or_insert(Rc::new(grid)).clone()
+    }
+
+    fn subquery(&self, expr: &Expr, subquery: &Subquery, time: i64) -> Result<Windows> {
         let end = self.shifted(&subquery.time, time)?;
         let start = end - self.positive_ms(&subquery.range)?;
         let step_ms = match &subquery.step {
             Some(step) => self.positive_ms(step)?,
             None => self.default_step_ms,
         };
+        let (first, last) = self.times.get();
+        let first = self.shifted(&subquery.time, first)? - (end - start);
+        let last = self.shifted(&subquery.time, last)?;
         let mut tracks: BTreeMap<LabelMap, Track> = BTreeMap::new();
-        let mut at = (start.div_euclid(step_ms) + 1) * step_ms;
-        while at <= end {
-            for element in self.vector(&subquery.expr, at)? {
+        let grid = self.grid((expr.span, first, last), &subquery.expr, step_ms);
+        for (at, elements) in grid.iter().filter(|(at, _)| *at > start && *at <= end) {
+            for element in elements.clone()? {
                 let Element { labels, drops_name, value } = element;
                 let empty = || Track { labels: labels.clone(), drops_name, points: Vec::new() };
                 let track = tracks.entry(labels.clone()).or_insert_with(empty);
+                // Whose name a window keeps that has it of some points only is not said.
+                track.drops_name |= drops_name;
                 // Since when it counts is not known of what was computed.
                 let value = without_reset_hint(value);
-                track.points.push(Point { time: at, start: 0, value });
+                track.points.push(Point { time: *at, start: 0, value });
             }
-            at += step_ms;
         }
         let tracks = tracks.into_values().collect();
         Ok(Windows { tracks, start, end, edges: None, place: 0 })
     }
+}
+
+/// The multiples of the step in the left-open range.
+fn multiples((start, end): (i64, i64), step_ms: i64) -> Vec<i64> {
+    let first = start.div_euclid(step_ms) + 1;
+    (first..=end.div_euclid(step_ms)).map(|number| number * step_ms).collect()
 }
 
 /// What a histogram is known to follow is not what stands before it in a subquery.

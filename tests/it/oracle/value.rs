@@ -6,6 +6,9 @@ use silverback::model::Histogram;
 
 pub const NAME: &str = "__name__";
 
+/// The labels that say what a metric is: they go together.
+pub const METADATA: [&str; 3] = [NAME, "__type__", "__unit__"];
+
 pub type LabelMap = BTreeMap<String, String>;
 
 #[derive(Debug, Clone)]
@@ -63,6 +66,12 @@ pub struct Element {
 }
 
 impl Element {
+    /// As the user sees it at the end.
+    pub fn final_labels(&self) -> LabelMap {
+        let labels = self.labels.clone();
+        if self.drops_name { without_metadata(labels) } else { labels }
+    }
+
     pub fn metric(&self) -> &str {
         metric(&self.labels)
     }
@@ -71,6 +80,11 @@ impl Element {
 /// The name, or nothing.
 pub fn metric(labels: &LabelMap) -> &str {
     labels.get(NAME).map_or("", String::as_str)
+}
+
+pub fn without_metadata(mut labels: LabelMap) -> LabelMap {
+    labels.retain(|name, _| !METADATA.contains(&name.as_str()));
+    labels
 }
 
 /// A series of a range vector with its points in order of time.

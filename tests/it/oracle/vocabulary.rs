@@ -1,5 +1,6 @@
 //! What there is in [`super::data`], and a little that is not.
 
+use super::extended::{ANCHORED, SMOOTHED};
 use crate::choices::Choices;
 use crate::promql_generator::{AGGREGATIONS, Vocabulary};
 
@@ -43,10 +44,16 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
         false => String::new(),
         true => choices.word(&[" @ 100", " @ 33.3", " @ start()", " @ end()", " @ -5"]),
     },
-    extended: |choices| choices.word(&["", "", "", "", "", "", "", " smoothed", " anchored"]),
+    extended: |choices| match choices.weighted(&[28, 4, 4, 1]) {
+        0 => String::new(),
+        1 => " smoothed".to_string(),
+        2 => " anchored".to_string(),
+        _ => choices.word(MISUSED),
+    },
     is_extended: |function, modifier| match modifier {
-        "smoothed" => matches!(function, "delta" | "increase" | "rate"),
-        _ => matches!(function, "changes" | "delta" | "increase" | "rate" | "resets"),
+        "smoothed" => function.is_empty() || SMOOTHED.contains(&function),
+        "anchored" => ANCHORED.contains(&function),
+        _ => true,
     },
     favourites: &[
         "histogram_fraction",
@@ -75,8 +82,12 @@ pub const VOCABULARY: Vocabulary = Vocabulary {
     aggregations: AGGREGATIONS,
 };
 
+/// Written like this they stand anywhere.
+const MISUSED: &[&str] = &[" ANCHORED", " SMOOTHED"];
+
 fn label(choices: &mut Choices<'_>) -> String {
-    choices.word(&["instance", "job", "instance", "job", "le", "version", "k", "__name__"])
+    choices
+        .word(&["instance", "job", "instance", "job", "le", "version", "k", "__name__", "__type__"])
 }
 
 fn matchers(choices: &mut Choices<'_>) -> String {
@@ -88,6 +99,7 @@ fn matchers(choices: &mut Choices<'_>) -> String {
         "instance=\"1\", job!~\"1\"",
         "k=\"\"",
         "le!=\"+Inf\"",
+        "__type__!=\"gauge\"",
     ])
 }
 
