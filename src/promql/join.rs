@@ -290,7 +290,8 @@ fn unique_pairs(
         }
     }
     drop(unique);
-    Ok(Some(Pairs { series: OnceLock::from(series), ..pairs }))
+    pairs.series.get_or_init(|| series);
+    Ok(Some(pairs))
 }
 
 /// Each result column is made of a column of the many side and one of the one side.

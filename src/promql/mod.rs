@@ -9,6 +9,7 @@ pub mod ast;
 pub mod check;
 pub mod functions;
 pub mod lexer;
+mod limit;
 pub mod parser;
 pub mod pretty;
 mod printer;

@@ -192,6 +192,13 @@ impl<'q> Materialized<'q> {
         Ok(Materialized::holding(series, columns, all_held))
     }
 
+    /// Adds what another one keeps.
+    pub fn append(&mut self, other: Materialized<'q>) {
+        self.series.extend(other.series);
+        self.columns.extend(other.columns);
+        self.held.absorb(other.held);
+    }
+
     /// Only the series at `indices`, each at most once, in their order.
     pub fn select(mut self, indices: &[usize]) -> Materialized<'q> {
         let series = indices.iter().map(|index| self.series[*index].clone()).collect();

@@ -1,13 +1,16 @@
 //! Aggregations that choose elements and keep their labels: `topk`, `bottomk`, `limitk`, `limit_ratio`. The choice is
-//! made at every step on its own, so all columns of the operand are kept.
+//! made at every step on its own, so all columns of the operand are kept; of `limitk`, as many as are needed
+//! ([`super::limit`]).
 
 use super::aggregate::Groups;
 use super::annotations::format_value;
 use super::ast::{Aggregate, AggregateOp, Expr, Span};
 use super::column::{Bits, Column};
+use super::limit;
 use super::operator::{BoxOperator, Materialized};
 use super::order::by_value;
 use super::plan::Plan;
+use super::quiet::can_be_left_out;
 use super::value::QueryError;
 use crate::model::Labels;
 
@@ -101,7 +104,12 @@ pub fn build<'q>(
     span: Span,
 ) -> Result<BoxOperator<'q>, QueryError> {
     let groups = Groups::new(plan.query, inner.series(), &aggregate.grouping, false)?;
-    let mut vector = Materialized::of(plan.query, inner)?;
+    let (mut vector, groups) = match &rule {
+        Rule::First { ks } if can_be_left_out(&aggregate.expr, plan.query.facts) => {
+            limit::first_of_groups(plan.query, inner, groups, ks)?
+        }
+        _ => (Materialized::of(plan.query, inner)?, groups),
+    };
     if rule.ignores_histograms() && vector.has_histograms() {
         let op = aggregate.op.as_str();
         plan.query.info(span, format!("ignored histogram in {op} aggregation"));

@@ -41,6 +41,29 @@ fn what_meets_nothing_is_not_read() {
 }
 
 #[test]
+fn series_that_limitk_does_not_need_are_not_read() {
+    let rows: Vec<String> = (0..40).map(|i| format!("m{{i=\"{i:02}\",g=\"{}\"}}", i % 2)).collect();
+    let values = |i: usize| if i < 4 { "1 stale 1 1" } else { "1 1 1 1" };
+    let series: Vec<(&str, &str)> =
+        rows.iter().enumerate().map(|(i, row)| (row.as_str(), values(i))).collect();
+    let f = load(10, &series);
+    for (query, series) in [
+        ("limitk(0, m)", 0),
+        // The first two have nothing at one step. One series is looked at, then two.
+        ("limitk(1, m)", 3),
+        ("limitk(1, m{i!~\"0.\"})", 1),
+        ("limitk by (g) (3, m)", 18),
+        ("limitk(50, m)", 40),
+        // Not all of these series may be the same without their names.
+        ("limitk(1, abs({__name__=~\"m|n\"}))", 40),
+    ] {
+        assert_eq!(samples_read(&f, query), 4 * series, "{query}");
+    }
+    let lines = f.over([0, 30, 10], "limitk(1, m)");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
 fn duplicates_are_found_all_the_same() {
     let f = load(10, &SERIES);
     for query in ["a{i='1'} * on (i) group_left (j) b_total", "a{i='1'} / on (i) b_total"] {
