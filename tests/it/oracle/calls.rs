@@ -97,10 +97,6 @@ impl Oracle<'_> {
     /// Since when samples count; nothing of what was computed.
     fn start_timestamp(&self, arg: &Expr, time: i64) -> Result<Answer> {
         let vector = self.vector(arg, time);
-        if !self.use_start_timestamps {
-            return self
-                .fail("start_timestamp is not enabled: add --enable-feature=use-start-timestamps");
-        }
         match &unwrapped(arg).kind {
             ExprKind::Selector(selector) if !selector.smoothed => {
                 let newest = self.newest(selector, time)?.into_iter();

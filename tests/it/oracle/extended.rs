@@ -52,7 +52,7 @@ fn between<'p>(window: &Window<'p>, edges: Edges) -> Option<Between<'p>> {
 }
 
 impl Oracle<'_> {
-    /// All that is wrong with where the modifiers stand.
+    /// All that is wrong with where the modifiers stand, and with functions that are not enabled: whether there is a step or not.
     pub fn check_modifiers(&self, expr: &Expr) -> Result<()> {
         let mut checked = Ok(());
         if let ExprKind::Selector(selector) = &expr.kind
@@ -62,6 +62,11 @@ impl Oracle<'_> {
         }
         if let ExprKind::Call(call) = &expr.kind {
             checked = call.args.iter().try_for_each(|arg| self.check_window(call, arg));
+            if call.function.name == "start_timestamp" && !self.use_start_timestamps {
+                let message =
+                    "start_timestamp is not enabled: add --enable-feature=use-start-timestamps";
+                checked = checked.and(self.fail(message));
+            }
         }
         // All of it, since it is not said which is found first.
         children(expr)
