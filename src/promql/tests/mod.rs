@@ -3,6 +3,7 @@
 
 mod aggregations;
 mod calls;
+mod damage;
 mod histograms;
 mod labels;
 mod limits;
